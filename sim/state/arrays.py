@@ -1,0 +1,77 @@
+"""The arrays of one machine, allocated and wired to a handle."""
+import mmap
+from typing import Any
+
+import numpy as np
+
+from sim.arch.memory_map import PAGE_BYTES, RAM_PA
+from sim.state import dtypes
+from sim.state.handle import REGISTRY, SLOTS, TABLE_WORDS
+
+EVENT_RING_ENTRIES = 1 << 17
+HEAP_ARRAYS = ("heap", "heap_position", "heap_key", "heap_tie")
+
+
+class State:
+    """Everything mutable of a machine of `pes` PEs that is not inside an engine instance.
+
+    pes: 1..256.  ram_bytes: multiple of PAGE_BYTES.  TLB geometry: `l1i`, `l1d` entries; `l2`, `walk_cache` as (sets, ways).
+    Attributes are the arrays named in `handle.SLOTS`; `handle` (np.uint64) is what compiled functions take.
+    A State must stay alive as long as anything compiled uses its handle.
+    """
+
+    def __init__(self, pes: int, ram_bytes: int, *, l1i: int, l1d: int, l2: tuple[int, int], walk_cache: tuple[int, int],
+                 ring_entries: int = EVENT_RING_ENTRIES) -> None:
+        self.machine = np.zeros(1, dtypes.MACHINE)
+        self.pes = np.zeros(pes, dtypes.PE)
+        self.l1i = np.zeros((pes, l1i), dtypes.TLB_ENTRY)
+        self.l1d = np.zeros((pes, l1d), dtypes.TLB_ENTRY)
+        self.l2 = np.zeros((pes, l2[0] * l2[1]), dtypes.TLB_ENTRY)
+        self.l2_next = np.zeros((pes, l2[0]), np.uint64)
+        self.walk_cache = np.zeros((pes, walk_cache[0] * walk_cache[1]), dtypes.TLB_ENTRY)
+        self.walk_cache_next = np.zeros((pes, walk_cache[0]), np.uint64)
+        self.walked = np.zeros(pes, dtypes.TLB_ENTRY)
+        self.tlbi_queue = np.zeros((pes, dtypes.TLBI_QUEUE_ENTRIES), dtypes.TLBI_IN_FLIGHT)
+        self._ram_map = mmap.mmap(-1, ram_bytes)                 # page-aligned, and untouched pages cost nothing
+        self.ram = np.frombuffer(self._ram_map, np.uint8)
+        self.ram_words = self.ram.view(np.uint64)
+        self.page_flags = np.zeros(ram_bytes // PAGE_BYTES, np.uint8)
+        self.facts = np.zeros(dtypes.FACTS_ENTRIES, dtypes.BLOCK_FACTS)
+        self.ring = np.zeros(ring_entries, dtypes.EVENT)
+        for name in HEAP_ARRAYS:
+            setattr(self, name, np.zeros(pes, np.uint64))
+        self.gic = np.zeros(pes, dtypes.GIC_PE)
+        self.spi = np.zeros(dtypes.SPI_COUNT, dtypes.GIC_SPI)
+        self.marks = np.zeros(256, np.uint64)
+        self.scratch = np.zeros(256, np.uint64)
+        self._table = np.zeros(TABLE_WORDS, np.uint64)
+        for slot, name in enumerate(SLOTS):
+            array = getattr(self, name)
+            self._table[4 * slot : 4 * slot + 4] = array.ctypes.data, array.size, array.shape[-1], array.shape[-1] * array.itemsize
+        self.handle = np.uint64(self._table.ctypes.data)
+        REGISTRY[int(self.handle)] = self
+        self._settle(pes, ram_bytes, l1i, l1d, l2, walk_cache, ring_entries)
+
+    def _settle(self, pes: int, ram_bytes: int, l1i: int, l1d: int, l2: tuple[int, int], walk_cache: tuple[int, int],
+                ring_entries: int) -> None:
+        """Fill in what follows from the shapes; the rest of MACHINE is the builder's."""
+        values: dict[str, Any] = {
+            "pes": pes, "ram_address": self.ram.ctypes.data, "ram_pa": RAM_PA, "ram_bytes": ram_bytes,
+            "l1i_entries": l1i, "l1d_entries": l1d, "l2_sets": l2[0], "l2_ways": l2[1],
+            "walk_cache_sets": walk_cache[0], "walk_cache_ways": walk_cache[1], "ring_mask": ring_entries - 1,
+            "pa_bits": 48, "l1i_max_entry_bytes": 1 << 48, "l1d_max_entry_bytes": 1 << 48, "l2_max_entry_bytes": 1 << 48,
+        }
+        for name, value in values.items():
+            self.machine[0][name] = value
+        for index in range(pes):
+            pe = self.pes[index]
+            pe["machine"], pe["index"], pe["soft_generation"] = self.handle, index, 1
+            for name in ("code_va", "code_pa", "reserved_pa", "tlbi_due_cycles", "irq_due_cycles", "wake_cycles", "timer_due_cycles",
+                         "serror_due_cycles"):
+                pe[name] = dtypes.NOWHERE
+            pe["random"] = 0x9E37_79B9_7F4A_7C15 ^ (index + 1)
+            self.gic[index]["sgi_due_cycles"][:] = dtypes.NOWHERE
+
+    def release(self) -> None:
+        """Forget the handle. The arrays live on while somebody holds them."""
+        REGISTRY.pop(int(self.handle), None)

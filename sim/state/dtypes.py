@@ -1,0 +1,150 @@
+"""One dtype for each kind of thing: PE, TLB entry, TLBI in flight, event, block facts, interrupt state, machine.
+
+Everything mutable that is not inside a Unicorn instance lives in arrays of these (see `arrays.py`). Fields are 64-bit unsigned
+unless said otherwise, so that compiled code never mixes widths. `_cycles` fields count cycles of simulated time.
+"""
+import numpy as np
+
+NOWHERE = 0xFFFF_FFFF_FFFF_FFFF         # no address, no reservation, never (as a time)
+
+# What a PE is doing.
+STATUS_OFF, STATUS_RUNNING, STATUS_WFI, STATUS_WFE = range(4)
+
+# Kinds of access that a translation is asked for: the engine's numbers (UC_MEM_READ, _WRITE, _FETCH).
+ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH = 16, 17, 18
+
+
+def _words(*names: str) -> list[tuple[str, str]]:
+    return [(name, "u8") for name in names]
+
+
+#: One translation held by a TLB; `mask == 0` means the slot is empty.
+TLB_ENTRY = np.dtype(
+    _words(
+        "va",           # first VA of the entry, aligned to its size
+        "mask",         # ~(size_bytes - 1); 0 = empty
+        "pa",           # output address of `va`
+        "asid",         # ASID, or ASID_GLOBAL for a global entry
+        "attributes",   # ATTRIBUTE_* bits below
+        "descriptor_pa",  # PA of the descriptor that it came from; walk-cache entries: that of the table descriptor
+        "handed",       # `soft_generation` of the PE when the entry was last handed to the engine's soft TLB; 0 = never
+        "spare",
+    )
+)
+ASID_GLOBAL = 1 << 32
+
+# TLB_ENTRY.attributes: permissions as the whole walk leaves them (hierarchical bits and WXN not applied: WXN depends on SCTLR)
+ATTRIBUTE_WRITABLE = 1 << 0             # AP[2] == 0
+ATTRIBUTE_EL0 = 1 << 1                  # AP[1] == 1: EL0 may access
+ATTRIBUTE_PXN = 1 << 2
+ATTRIBUTE_UXN = 1 << 3
+ATTRIBUTE_DBM = 1 << 4                  # descriptor had DBM and hardware update of dirty state is on: first write sets AP[2] = 0
+ATTRIBUTE_DEVICE = 1 << 5               # Device memory by MAIR
+ATTRIBUTE_CONTIGUOUS = 1 << 6
+ATTRIBUTE_NT = 1 << 7                   # block descriptor with nT = 1
+ATTRIBUTE_LEVEL_SHIFT = 8               # two bits: level of the leaf (walk cache: level of the table that `pa` is)
+ATTRIBUTE_SH_SHIFT = 10                 # two bits: shareability
+ATTRIBUTE_MAIR_SHIFT = 16               # eight bits: the MAIR attribute byte
+# Walk-cache entries: hierarchical permissions collected so far
+ATTRIBUTE_TABLE_AP_SHIFT = 24           # two bits APTable, OR of all levels above
+ATTRIBUTE_TABLE_PXN = 1 << 26
+ATTRIBUTE_TABLE_UXN = 1 << 27
+
+#: A TLBI on its way to one PE.
+TLBI_IN_FLIGHT = np.dtype(_words("due_cycles", "kind", "va", "size_bytes", "asid", "last_level", "issuer", "spare"))
+TLBI_QUEUE_ENTRIES = 64
+
+#: Block facts: what is known of the block of instructions that starts at a PA and has a size.
+BLOCK_FACTS = np.dtype(
+    _words("tag", "cycles", "instructions", "flags", "last_flags", "requirements", "first_fp", "marks")
+    + [("requirement", "u8", (8,))]
+)
+FACTS_ENTRIES = 4096
+
+#: One event of the log.
+EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
+
+#: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
+PE = np.dtype(
+    _words(
+        "machine", "index",                                    # handle of the machine (see handle.py), number of this PE
+        "uc", "stepper", "registers_address", "invalid_address", "exclusive_address",  # engine handles and found addresses
+        "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address",
+        # time
+        "cycles", "limit_cycles", "instructions", "blocks", "slices",
+        # control
+        "status", "pc", "stop", "stop_a", "stop_b", "interrupt_number", "previous_flags", "stepping", "steps_left",
+        "irq_waiting",                                         # an interrupt is signalled but masked: stop after DAIF changes
+        # the page that instructions come from, and the block under way (for the refund when it aborts)
+        "code_va", "code_pa", "block_va", "block_pa", "block_bytes", "block_cycles", "block_flags", "align_check",
+        # a translation or access that was refused
+        "fault_pending", "fault_status", "fault_va", "fault_access", "fault_cache_maintenance",
+        # registers that steer translation and traps; the engine has the same values
+        "sctlr", "tcr", "ttbr0", "ttbr1", "mair", "vbar", "cpacr", "cntkctl", "mdscr", "osdlr", "par",
+        "saved_spsr",                                          # SPSR_EL1 replaced for the time of an illegal return
+        "event_register", "reserved_pa",                       # WFE's event register; granule held by the exclusive monitor
+        # TLBs
+        "soft_generation", "soft_flush", "l1i_next", "l1d_next", "random", "l2_sizes", "l1i_fault_free",
+        "tlbi_head", "tlbi_count", "tlbi_due_cycles", "tlbi_complete_cycles", "tlbi_outstanding",
+        # interrupts and timers
+        "irq_due_cycles", "wake_cycles",
+        "cntv_ctl", "cntv_cval", "cntp_ctl", "cntp_cval", "timer_due_cycles",
+        "fiq_injected", "irq_injected", "serror_due_cycles", "serror_syndrome", "serror_pending",
+        # statistics
+        "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
+        "n_walk_reads", "n_walk_cache_hits",
+        "walk_cycles", "n_soft_flushes", "n_faults", "n_entries", "n_returns", "n_interrupts", "n_tlbi_issued", "n_tlbi_received",
+        "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions",
+        # the recursion and livelock detectors of the run loop
+        "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr", "entries_without_block", "guest_stack_low",
+    )
+)
+
+#: GICv3 state of one PE: redistributor (INTIDs 0..31) and CPU interface.
+GIC_PE = np.dtype(
+    _words(
+        "enabled", "group", "pending", "active", "level", "configuration0", "configuration1",   # bit n = INTID n
+        "waker", "ctlr", "pmr", "bpr0", "bpr1", "icc_ctlr", "sre", "igrpen0", "igrpen1",
+        "active_priorities", "active_priorities0",             # one bit for each group priority in use (ICC_AP1R0 / AP0R0)
+        "running_priority",
+    )
+    + [("priority", "u1", (32,)), ("sgi_due_cycles", "u8", (16,)), ("active_stack", "u8", (64,)), ("active_depth", "u8")]
+)
+#: The distributor's state of one SPI (INTID = 32 + index).
+GIC_SPI = np.dtype(_words("enabled", "group", "pending", "active", "level", "configuration", "priority", "route"))
+SPI_COUNT = 256
+
+COST_SLOTS = 32
+
+#: The machine: one record of settings and of what the run loop leaves for Python.
+MACHINE = np.dtype(
+    _words(
+        "pes", "ram_address", "ram_pa", "ram_bytes",
+        "quantum_cycles", "interleaving", "budget_cycles", "budget_instructions", "chunk_end_cycles", "random", "seed",
+        "reason", "reason_pe", "now_cycles", "stop_request", "heap_entries", "slices",
+        # TLB geometry (from the profile)
+        "l1i_entries", "l1d_entries", "l2_sets", "l2_ways", "walk_cache_sets", "walk_cache_ways", "random_replacement",
+        "l1i_max_entry_bytes", "l1d_max_entry_bytes", "l2_max_entry_bytes", "soft_subset_of_l1", "hardware_af", "hardware_dirty",
+        "pa_bits",                                             # implemented output address size
+        # costs beyond those of instruction classes, in cycles
+        "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_dsb", "cost_tlbi_issue", "cost_interrupt", "cost_wake",
+        "cost_observed", "tlbi_delay_base", "tlbi_delay_per_pe", "sgi_delay_self", "sgi_delay_near", "sgi_delay_far",
+        # counter: count = cycles * count_numerator // count_denominator
+        "count_numerator", "count_denominator", "cntfrq",
+        # events
+        "event_mask", "ring_head", "ring_tail", "ring_lost", "ring_mask",
+        # interrupt distributor
+        "gicd_ctlr", "spi_pending",
+        # limits of the detectors
+        "recursion_limit", "livelock_limit",
+        "semihosting", "monitors", "executed_pages", "mark_count", "feat_bbm", "facts_generation", "maintenance",
+    )
+    + [("costs", "u8", (COST_SLOTS,))]
+)
+
+# MACHINE.interleaving
+INTERLEAVE_BLOCK, INTERLEAVE_QUANTUM, INTERLEAVE_INSTRUCTION = range(3)
+
+# page_flags (one byte for each 4 KiB page of RAM): why a page is observed
+PAGE_EXECUTED = 1                       # instructions were fetched from it: writes drop block facts
+PAGE_MONITORED = 2                      # an exclusive reservation was held on it across a slice: writes break reservations

@@ -1,0 +1,233 @@
+"""From a machine's handle to its arrays, without cost in compiled code.
+
+A handle is the address of a table with four words for each array (`SLOTS`): address, length, length of a row, bytes of a row. Compiled functions pass only the
+handle and the number of the PE and get at arrays by the functions below, which compile to one load each. Uncompiled
+(NUMBA_DISABLE_JIT=1) the same functions look the arrays up in a registry of the machines that are alive.
+"""
+from typing import Any
+
+import numpy as np
+from numba import carray, config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT, TLBI_QUEUE_ENTRIES
+
+u64 = np.uint64
+
+SLOTS = (
+    "machine", "pes", "l1i", "l1d", "l2", "walk_cache", "walked", "tlbi_queue", "ram", "ram_words", "page_flags", "facts", "ring",
+    "heap", "heap_position", "heap_key", "heap_tie", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
+)
+TABLE_WORDS = 128
+REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
+
+_COMPILED = not config.DISABLE_JIT
+
+if _COMPILED:
+
+    @intrinsic
+    def _pointer_at(typing_context, address):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+        return types.voidptr(types.uint64), code
+
+    @njit
+    def _array(handle, slot, dtype):  # type: ignore[no-untyped-def]
+        table = carray(_pointer_at(handle), (TABLE_WORDS,), dtype=np.uint64)
+        return carray(_pointer_at(table[4 * slot]), (np.int64(table[4 * slot + 1]),), dtype=dtype)
+
+    @njit
+    def _row(handle, slot, dtype, index):  # type: ignore[no-untyped-def]
+        """Row `index` of a 2-D array, as a 1-D array."""
+        table = carray(_pointer_at(handle), (TABLE_WORDS,), dtype=np.uint64)
+        address = table[4 * slot] + u64(index) * table[4 * slot + 3]
+        return carray(_pointer_at(address), (np.int64(table[4 * slot + 2]),), dtype=dtype)
+
+    @njit
+    def pe_at(address):  # type: ignore[no-untyped-def]
+        """The PE record that a callback was given the address of."""
+        return carray(_pointer_at(address), (1,), dtype=PE)[0]
+
+    @njit
+    def words_at(address, count):  # type: ignore[no-untyped-def]
+        """`count` 64-bit words at a host address (registers inside an engine instance)."""
+        return carray(_pointer_at(address), (count,), dtype=np.uint64)
+
+    @njit
+    def halves_at(address, count):  # type: ignore[no-untyped-def]
+        """`count` 32-bit words at a host address."""
+        return carray(_pointer_at(address), (count,), dtype=np.uint32)
+else:
+    import ctypes
+
+    def _array(handle, slot, dtype):  # type: ignore[no-untyped-def]
+        return getattr(REGISTRY[int(handle)], SLOTS[slot]).reshape(-1)
+
+    def _row(handle, slot, dtype, index):  # type: ignore[no-untyped-def]
+        return getattr(REGISTRY[int(handle)], SLOTS[slot])[int(index)]
+
+    def _at(address, count, ctype, dtype):  # type: ignore[no-untyped-def]
+        return np.frombuffer((ctype * count).from_address(int(address)), dtype=dtype)
+
+    def pe_at(address):  # type: ignore[no-untyped-def]
+        return np.frombuffer((ctypes.c_uint8 * PE.itemsize).from_address(int(address)), dtype=PE)[0]
+
+    def words_at(address, count):  # type: ignore[no-untyped-def]
+        return _at(address, count, ctypes.c_uint64, np.uint64)
+
+    def halves_at(address, count):  # type: ignore[no-untyped-def]
+        return _at(address, count, ctypes.c_uint32, np.uint32)
+
+
+(_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
+ _HEAP_POSITION, _HEAP_KEY, _HEAP_TIE, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT) = range(len(SLOTS))
+_WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
+
+
+@njit
+def machine_of(m):  # type: ignore[no-untyped-def]
+    """The one MACHINE record."""
+    return _array(m, _MACHINE, MACHINE)[0]
+
+
+@njit
+def pes_of(m):  # type: ignore[no-untyped-def]
+    """All PE records."""
+    return _array(m, _PES, PE)
+
+
+@njit
+def pe_of(m, i):  # type: ignore[no-untyped-def]
+    """The record of PE i."""
+    return _array(m, _PES, PE)[i]
+
+
+@njit
+def l1i_of(m, i):  # type: ignore[no-untyped-def]
+    """L1 instruction TLB of PE i (fully associative)."""
+    return _row(m, _L1I, TLB_ENTRY, i)
+
+
+@njit
+def l1d_of(m, i):  # type: ignore[no-untyped-def]
+    """L1 data TLB of PE i (fully associative)."""
+    return _row(m, _L1D, TLB_ENTRY, i)
+
+
+@njit
+def l2_of(m, i):  # type: ignore[no-untyped-def]
+    """Unified L2 TLB of PE i: entry = set * ways + way."""
+    return _row(m, _L2, TLB_ENTRY, i)
+
+
+@njit
+def l2_next_of(m, i):  # type: ignore[no-untyped-def]
+    """FIFO position of each set of the L2 TLB of PE i."""
+    return _row(m, _L2_NEXT, _WORD, i)
+
+
+@njit
+def walk_cache_of(m, i):  # type: ignore[no-untyped-def]
+    """Walk cache of PE i: entry = set * ways + way."""
+    return _row(m, _WALK_CACHE, TLB_ENTRY, i)
+
+
+@njit
+def walk_cache_next_of(m, i):  # type: ignore[no-untyped-def]
+    """FIFO position of each set of the walk cache of PE i."""
+    return _row(m, _WALK_CACHE_NEXT, _WORD, i)
+
+
+@njit
+def walked_of(m, i):  # type: ignore[no-untyped-def]
+    """Scratch of PE i: the translation that the last lookup or walk produced."""
+    return _array(m, _WALKED, TLB_ENTRY)[i]
+
+
+@njit
+def tlbi_queue_of(m, i):  # type: ignore[no-untyped-def]
+    """TLBIs on their way to PE i: a ring of TLBI_QUEUE_ENTRIES."""
+    return _row(m, _TLBI_QUEUE, TLBI_IN_FLIGHT, i)
+
+
+@njit
+def ram_of(m):  # type: ignore[no-untyped-def]
+    """RAM as bytes; offset 0 is MACHINE.ram_pa."""
+    return _array(m, _RAM, _BYTE)
+
+
+@njit
+def ram_words_of(m):  # type: ignore[no-untyped-def]
+    """RAM as little-endian 64-bit words."""
+    return _array(m, _RAM_WORDS, _WORD)
+
+
+@njit
+def page_flags_of(m):  # type: ignore[no-untyped-def]
+    """PAGE_* flags, one byte for each 4 KiB page of RAM."""
+    return _array(m, _PAGE_FLAGS, _BYTE)
+
+
+@njit
+def facts_of(m):  # type: ignore[no-untyped-def]
+    """Direct-mapped table of block facts."""
+    return _array(m, _FACTS, BLOCK_FACTS)
+
+
+@njit
+def ring_of(m):  # type: ignore[no-untyped-def]
+    """The event ring; MACHINE.ring_head and ring_tail count events, the position is modulo its size."""
+    return _array(m, _RING, EVENT)
+
+
+@njit
+def heap_of(m):  # type: ignore[no-untyped-def]
+    """Binary heap of PE numbers ordered by (heap_key, heap_tie)."""
+    return _array(m, _HEAP, _WORD)
+
+
+@njit
+def heap_position_of(m):  # type: ignore[no-untyped-def]
+    """Where each PE stands in the heap."""
+    return _array(m, _HEAP_POSITION, _WORD)
+
+
+@njit
+def heap_key_of(m):  # type: ignore[no-untyped-def]
+    """Cycle at which each PE next has something to do; NOWHERE = never."""
+    return _array(m, _HEAP_KEY, _WORD)
+
+
+@njit
+def heap_tie_of(m):  # type: ignore[no-untyped-def]
+    """Seeded number that breaks ties of heap_key."""
+    return _array(m, _HEAP_TIE, _WORD)
+
+
+@njit
+def gic_of(m, i):  # type: ignore[no-untyped-def]
+    """GICv3 redistributor and CPU interface state of PE i."""
+    return _array(m, _GIC, GIC_PE)[i]
+
+
+@njit
+def spi_of(m):  # type: ignore[no-untyped-def]
+    """Distributor state of every SPI."""
+    return _array(m, _SPI, GIC_SPI)
+
+
+@njit
+def marks_of(m):  # type: ignore[no-untyped-def]
+    """PAs of watched symbols, ascending."""
+    return _array(m, _MARKS, _WORD)
+
+
+@njit
+def scratch_of(m):  # type: ignore[no-untyped-def]
+    """Words for calls that return through memory."""
+    return _array(m, _SCRATCH, _WORD)
+
+
+TLBI_QUEUE_MASK = TLBI_QUEUE_ENTRIES - 1
