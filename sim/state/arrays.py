@@ -44,6 +44,9 @@ class State:
         self.spi = np.zeros(dtypes.SPI_COUNT, dtypes.GIC_SPI)
         self.marks = np.zeros(256, np.uint64)
         self.scratch = np.zeros(256, np.uint64)
+        self.policy = np.zeros(1 << 16, np.uint32)
+        self.id_values = np.zeros(dtypes.ID_VALUES, np.uint64)
+        self.pl011 = np.zeros(64, np.uint64)
         self._table = np.zeros(TABLE_WORDS, np.uint64)
         for slot, name in enumerate(SLOTS):
             array = getattr(self, name)

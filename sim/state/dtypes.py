@@ -71,16 +71,17 @@ PE = np.dtype(
         "uc", "stepper", "registers_address", "invalid_address", "exclusive_address",  # engine handles and found addresses
         "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address",
         # time
-        "cycles", "limit_cycles", "instructions", "blocks", "slices",
+        "cycles", "limit_cycles", "pending_cycles", "pending_instructions", "instructions", "blocks", "slices",
         # control
         "status", "pc", "stop", "stop_a", "stop_b", "interrupt_number", "previous_flags", "stepping", "steps_left",
+        "wait_daif", "fp_trapped",                             # PSTATE when it began to wait; FP traps: 0 none, 1 at EL0, 2 everywhere
         "irq_waiting",                                         # an interrupt is signalled but masked: stop after DAIF changes
         # the page that instructions come from, and the block under way (for the refund when it aborts)
         "code_va", "code_pa", "block_va", "block_pa", "block_bytes", "block_cycles", "block_flags", "align_check",
         # a translation or access that was refused
         "fault_pending", "fault_status", "fault_va", "fault_access", "fault_cache_maintenance",
         # registers that steer translation and traps; the engine has the same values
-        "sctlr", "tcr", "ttbr0", "ttbr1", "mair", "vbar", "cpacr", "cntkctl", "mdscr", "osdlr", "par",
+        "sctlr", "tcr", "ttbr0", "ttbr1", "mair", "vbar", "cpacr", "cntkctl", "mdscr", "pmccntr_base", "code_flush",
         "saved_spsr",                                          # SPSR_EL1 replaced for the time of an illegal return
         "event_register", "reserved_pa",                       # WFE's event register; granule held by the exclusive monitor
         # TLBs
@@ -115,6 +116,16 @@ GIC_SPI = np.dtype(_words("enabled", "group", "pending", "active", "level", "con
 SPI_COUNT = 256
 
 COST_SLOTS = 32
+ID_VALUES = 256                         # identification registers, by the index that the system register policy gives
+
+# The policy of a system register or operation (one 32-bit word for each 16-bit encoding key): who handles it, who may touch it.
+POLICY_EL0_READ_SHIFT, POLICY_EL0_WRITE_SHIFT = 0, 4        # an EL0Control of sim.arch.register_keys
+POLICY_READABLE, POLICY_WRITABLE = 1 << 8, 1 << 9
+POLICY_HANDLER_SHIFT = 12               # four bits, below
+POLICY_INDEX_SHIFT = 16                 # eight bits: which identification register, or which operation
+(HANDLER_UNDEFINED, HANDLER_ENGINE, HANDLER_IDENTIFICATION, HANDLER_MPIDR, HANDLER_TIMER, HANDLER_ICC, HANDLER_STEERING,
+ HANDLER_CYCLE_COUNTER, HANDLER_TLBI, HANDLER_AT, HANDLER_ZERO_BLOCK, HANDLER_DATA_CACHE_VA, HANDLER_CODE_VA, HANDLER_CODE_ALL,
+ HANDLER_NOTHING) = range(15)
 
 #: The machine: one record of settings and of what the run loop leaves for Python.
 MACHINE = np.dtype(

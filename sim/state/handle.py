@@ -18,6 +18,7 @@ u64 = np.uint64
 SLOTS = (
     "machine", "pes", "l1i", "l1d", "l2", "walk_cache", "walked", "tlbi_queue", "ram", "ram_words", "page_flags", "facts", "ring",
     "heap", "heap_position", "heap_key", "heap_tie", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
+    "policy", "id_values", "pl011",
 )
 TABLE_WORDS = 128
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
@@ -82,7 +83,8 @@ else:
 
 
 (_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
- _HEAP_POSITION, _HEAP_KEY, _HEAP_TIE, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT) = range(len(SLOTS))
+ _HEAP_POSITION, _HEAP_KEY, _HEAP_TIE, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
+ _PL011) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -228,6 +230,24 @@ def marks_of(m):  # type: ignore[no-untyped-def]
 def scratch_of(m):  # type: ignore[no-untyped-def]
     """Words for calls that return through memory."""
     return _array(m, _SCRATCH, _WORD)
+
+
+@njit
+def policy_of(m):  # type: ignore[no-untyped-def]
+    """POLICY_* word of every 16-bit encoding key of a system register or operation."""
+    return _array(m, _POLICY, _HALF)
+
+
+@njit
+def id_values_of(m):  # type: ignore[no-untyped-def]
+    """Values of the identification registers, by index."""
+    return _array(m, _ID_VALUES, _WORD)
+
+
+@njit
+def pl011_of(m):  # type: ignore[no-untyped-def]
+    """Registers of the PL011, one word for each 4 bytes of its first 256 bytes."""
+    return _array(m, _PL011, _WORD)
 
 
 TLBI_QUEUE_MASK = TLBI_QUEUE_ENTRIES - 1
