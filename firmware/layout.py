@@ -1,0 +1,145 @@
+"""The one owner of every number that Python and the guest code in `asm/` share.
+
+The assembler sources hold no offset and no address of their own: they name what is defined here, and a build hands the names over, to the
+project's front end as its `constants`, to GNU as as the text of `render_layout_inc()`. `python -m firmware.layout` prints that text.
+
+Physical memory of a kernel of ours (an image at RAM_PA + 0x8_0000 holds text and read-only data; all else lies outside the image):
+
+    0x4000_0000   left alone (device tree of an ELF, boot stub under QEMU)
+    0x4008_0000   image
+    0x4010_0000   translation tables
+    0x4040_0000   pcpu run: one page for each PE, 2 MB aligned so that it can become one block
+    0x4060_0000   kernel data run: globals (rendezvous, interrupt handlers), then free pages
+    0x4080_0000   kernel stacks, a guard page below each
+
+Virtual memory: TTBR0 holds the identity map (text read-only and executable, other RAM in 2 MB blocks, devices); TTBR1 holds the kernel's own
+view of pcpu, data and stacks in 4 KB pages. So the identity map can stay when TTBR1 is emptied, and a run of pages under TTBR1 can be promoted.
+
+Sources: DDI 0487 (VMSAv8-64 descriptors, TCR_EL1, MAIR_EL1, SCTLR_EL1), IHI 0069 (GICv3 register map), DDI 0183 (PL011),
+DEN 0022 (PSCI), Arm's semihosting specification. Frame size and gap: FreeBSD/arm64 struct trapframe and its exception entry.
+"""
+import sys
+
+from sim.arch import memory_map
+from sim.errors import UserError
+
+PAGE_BYTES = memory_map.PAGE_BYTES
+BLOCK_BYTES = 2 << 20                                   # an L2 block with a 4 KB granule
+KERNEL_VA = 0xFFFF_FF80_0000_0000                       # first VA of TTBR1 with T1SZ = 25
+TEXT_BYTES_MAX = 0x8_0000                               # the image must end below the translation tables
+DESCRIPTOR_BYTES = 8
+
+# struct trapframe, as FreeBSD/arm64 lays it out: six words, then x0 to x29
+REGISTER_BYTES = 8
+FRAME_OFFSETS = {"FRAME_SP": 0, "FRAME_LR": 8, "FRAME_ELR": 16, "FRAME_SPSR": 24, "FRAME_ESR": 32, "FRAME_FAR": 40, "FRAME_X": 48}
+FRAME_BYTES = FRAME_OFFSETS["FRAME_X"] + 30 * REGISTER_BYTES
+FRAME_GAP_BYTES = 128                                   # kept free below the interrupted SP of EL1
+
+# struct pcpu: one page for each PE; PC_ACTED, PC_SCRATCH and up belong to the kernel that runs
+PCPU_OFFSETS = {"PC_CURTHREAD": 0, "PC_CPUID": 8, "PC_MPIDR": 16, "PC_GICR": 24, "PC_STACK_TOP": 32, "PC_ACTED": 40, "PC_SCRATCH": 48}
+
+# struct thread: what the exception path and the rendezvous touch of it
+THREAD_OFFSETS = {"TD_FRAME": 0, "TD_CRITNEST": 8, "TD_INTR_NESTING": 16}
+THREAD_BYTES = 128                                      # one cache line of FreeBSD/arm64 each
+
+# kernel globals, first page of the kernel data run; the rendezvous has a line of its own
+RENDEZVOUS_OFFSETS = {"RV_NCPUS": 0, "RV_SETUP": 8, "RV_ACTION": 16, "RV_TEARDOWN": 24, "RV_ARG": 32, "RV_TARGETS": 64,
+                      "RV_WAITERS_0": 128, "RV_WAITERS_1": 132, "RV_WAITERS_2": 136, "RV_WAITERS_3": 140, "RV_IPI_MTX": 192}
+GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYNC": 64, "G_EL0_SYNC": 72, "G_EXIT_BLOCK": 80,
+                  "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024}
+IRQ_HANDLERS = 32                                       # SGIs and PPIs: INTID 0 to 31
+
+# stage 1 descriptors, 4 KB granule (DDI 0487, "VMSAv8-64 descriptor formats")
+DESCRIPTOR_FIELDS = {"DESC_VALID": 1 << 0, "DESC_TABLE": 3, "DESC_PAGE": 3, "DESC_BLOCK": 1, "DESC_NORMAL": 0 << 2, "DESC_DEVICE": 1 << 2,
+                     "DESC_EL0": 1 << 6, "DESC_READ_ONLY": 1 << 7, "DESC_INNER_SHAREABLE": 3 << 8, "DESC_AF": 1 << 10,
+                     "DESC_PXN": 1 << 53, "DESC_UXN": 1 << 54}
+
+# register values that boot writes (DDI 0487, each register's own section)
+REGISTER_VALUES = {
+    "MAIR_VALUE": 0x44_04_FF,                           # Attr0 Normal write-back, Attr1 Device-nGnRE, Attr2 Normal non-cacheable
+    "TCR_VALUE": 25 | 1 << 8 | 1 << 10 | 3 << 12 | 25 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30 | 2 << 32,
+    "SCTLR_VALUE": 0x30D0_0800 | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 12,   # EIS, EOS and the like set; M, C, SA, SA0, I
+    "CPACR_VALUE": 3 << 20,                             # FPEN: no trap
+    "ESR_EC_SHIFT": 26, "EC_SVC64": 0x15, "EC_DATA_ABORT_SAME_EL": 0x25,
+    "SPSR_EL0T": 0x0, "DAIF_ALL": 0xF, "DAIF_I": 0x2, "TIMER_ENABLE": 1,
+}
+
+DEVICE_CONSTANTS = {
+    "PL011_PA": memory_map.PL011_PA, "UARTDR": 0x000, "UARTFR": 0x018, "UARTLCR_H": 0x02C, "UARTCR": 0x030,
+    "UARTFR_TXFF_BIT": 5, "UARTLCR_H_VALUE": 0x70, "UARTCR_VALUE": 0x101,
+    "GICD_PA": memory_map.GICD_PA, "GICR_PA": memory_map.GICR_PA, "GICR_HIGH_PA": memory_map.GICR_HIGH_PA,
+    "GICR_BYTES_PER_PE": memory_map.GICR_BYTES_PER_PE,
+    "GICD_CTLR": 0x0000, "GICD_CTLR_VALUE": 0x12, "GICD_CTLR_RWP_BIT": 31,
+    "GICR_TYPER": 0x0008, "GICR_TYPER_LAST_BIT": 4, "GICR_WAKER": 0x0014, "GICR_WAKER_SLEEP": 1 << 1, "GICR_WAKER_ASLEEP_BIT": 2,
+    "GICR_SGI_FRAME": 0x1_0000, "GICR_IGROUPR0": 0x0080, "GICR_ISENABLER0": 0x0100, "GICR_ICENABLER0": 0x0180,
+    "GICR_ICPENDR0": 0x0280, "GICR_IPRIORITYR0": 0x0400, "GICR_IPRIORITYR_BYTES": 32, "GICR_IGRPMODR0": 0x0D00,
+    "GIC_PRIORITY": 0xA0, "GIC_PRIORITY_MASK": 0xF0, "GIC_SPURIOUS": 1020, "SGI1R_INTID_SHIFT": 24, "SGI1R_AFF1_SHIFT": 16, "SGI_ENABLES": 0xFFFF,
+    "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
+    "PSCI_CPU_ON_HIGH": 0xC400, "PSCI_CPU_ON_LOW": 0x0003, "PSCI_ALREADY_ON": 4,
+    "SYS_WRITE0": 0x04, "SYS_EXIT": 0x18, "ADP_STOPPED_APPLICATION_EXIT": 0x2_0026,
+    "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3,
+}
+
+TABLES_PA = memory_map.RAM_PA + 0x10_0000
+PCPU_RUN_PA = memory_map.RAM_PA + 0x40_0000
+DATA_RUN_PA = memory_map.RAM_PA + 0x60_0000
+STACK_RUN_PA = memory_map.RAM_PA + 0x80_0000
+PCPU_RUN_VA = KERNEL_VA
+DATA_RUN_VA = KERNEL_VA + BLOCK_BYTES
+STACK_RUN_VA = KERNEL_VA + 2 * BLOCK_BYTES
+THREADS_OFFSET = PAGE_BYTES                             # thread structures follow the page of globals
+FREE_PAGES_OFFSET = THREADS_OFFSET + memory_map.PES_MAX * THREAD_BYTES
+
+
+def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool = True, stack_bytes: int = 16384, guard_bytes: int = PAGE_BYTES,
+                     pcpu_offset_bytes: int = 0, ram_bytes: int = memory_map.RAM_DEFAULT_BYTES) -> dict[str, int]:
+    """Every constant that an assembly of `asm/` needs, by name.
+
+    pes 1 to PES_MAX; rounds and warmup count what a kernel repeats; lse chooses LDADD over LDXR/STXR. stack_bytes and guard_bytes are
+    multiples of PAGE_BYTES (guard 0 leaves no guard page). pcpu_offset_bytes is the place of PE 0's pcpu page in its 2 MB run.
+    Raises UserError for a value out of range.
+    """
+    if not 1 <= pes <= memory_map.PES_MAX:
+        raise UserError(f"the number of PEs is {pes}, but must be 1 to {memory_map.PES_MAX}")
+    if rounds < 1 or warmup < 0 or rounds + warmup >= 1 << 32:
+        raise UserError(f"{rounds} rounds after {warmup} of warm-up: at least 1 and 0 are needed, below 2**32 together")
+    if stack_bytes < PAGE_BYTES or stack_bytes % PAGE_BYTES or guard_bytes < 0 or guard_bytes % PAGE_BYTES:
+        raise UserError(f"a stack of {stack_bytes} bytes with a guard of {guard_bytes} bytes is not made of whole pages of {PAGE_BYTES}")
+    if pcpu_offset_bytes < 0 or pcpu_offset_bytes % PAGE_BYTES or pcpu_offset_bytes + pes * PAGE_BYTES > BLOCK_BYTES:
+        raise UserError(f"{pes} pcpu pages at offset {pcpu_offset_bytes} do not lie on pages of one 2 MB run")
+    stacks_bytes = pes * (stack_bytes + guard_bytes)
+    stack_tables = -(-stacks_bytes // BLOCK_BYTES)
+    if STACK_RUN_PA + stacks_bytes > memory_map.RAM_PA + ram_bytes or ram_bytes % BLOCK_BYTES or ram_bytes > 1 << 30:
+        raise UserError(f"{ram_bytes} bytes of RAM: a kernel of ours needs whole 2 MB blocks, at most 1 GB, with room for {stacks_bytes} bytes of stacks")
+    tables = ("TTBR0_L1_PA", "TTBR0_L2_PA", "TTBR0_L3_PA", "TTBR1_L1_PA", "TTBR1_L2_PA", "PCPU_L3_PA", "DATA_L3_PA", "STACK_L3_PA")
+    constants = {name: TABLES_PA + number * PAGE_BYTES for number, name in enumerate(tables)}
+    constants |= {"TABLES_PA": TABLES_PA, "TABLES_BYTES": (len(tables) - 1 + stack_tables) * PAGE_BYTES}
+    if constants["TABLES_PA"] + constants["TABLES_BYTES"] > PCPU_RUN_PA:
+        raise UserError(f"stacks of {stack_bytes} bytes for {pes} PEs need more translation tables than there is room for")
+    constants |= {"PES": pes, "ROUNDS": rounds, "WARMUP": warmup, "LSE": int(lse), "RAM_BLOCKS": ram_bytes // BLOCK_BYTES}
+    constants |= {"RAM_PA": memory_map.RAM_PA, "IMAGE_PA": memory_map.RAM_PA + memory_map.IMAGE_OFFSET_BYTES, "PAGE_BYTES": PAGE_BYTES, "PAGE_SHIFT": 12,
+                  "BLOCK_BYTES": BLOCK_BYTES, "KERNEL_VA": KERNEL_VA, "REGISTER_BYTES": REGISTER_BYTES, "PAIR_BYTES": 2 * REGISTER_BYTES,
+                  "DESCRIPTOR_BYTES": DESCRIPTOR_BYTES, "TABLE_ENTRIES": PAGE_BYTES // DESCRIPTOR_BYTES}
+    constants |= {"PCPU_PA": PCPU_RUN_PA + pcpu_offset_bytes, "PCPU_VA": PCPU_RUN_VA + pcpu_offset_bytes, "PCPU_BYTES": PAGE_BYTES,
+                  "PCPU_RUN_PA": PCPU_RUN_PA, "PCPU_RUN_VA": PCPU_RUN_VA, "DATA_RUN_PA": DATA_RUN_PA, "DATA_RUN_VA": DATA_RUN_VA,
+                  "PCPU_L3_OFFSET": pcpu_offset_bytes // PAGE_BYTES * DESCRIPTOR_BYTES,
+                  "GLOBALS_PA": DATA_RUN_PA, "GLOBALS_VA": DATA_RUN_VA, "THREADS_VA": DATA_RUN_VA + THREADS_OFFSET, "THREAD_BYTES": THREAD_BYTES,
+                  "DATA_PAGES": FREE_PAGES_OFFSET // PAGE_BYTES, "FREE_PAGE_VA": DATA_RUN_VA + FREE_PAGES_OFFSET,
+                  "FREE_PAGE_PA": DATA_RUN_PA + FREE_PAGES_OFFSET}
+    constants |= {"STACK_RUN_PA": STACK_RUN_PA, "STACK_RUN_VA": STACK_RUN_VA, "STACK_BYTES": stack_bytes, "STACK_GUARD_BYTES": guard_bytes,
+                  "STACK_STRIDE_BYTES": stack_bytes + guard_bytes, "STACK_PAGES": stack_bytes // PAGE_BYTES,
+                  "STACK_GUARD_PAGES": guard_bytes // PAGE_BYTES, "STACK_TABLES": stack_tables}
+    constants |= {"FRAME_BYTES": FRAME_BYTES, "FRAME_GAP_BYTES": FRAME_GAP_BYTES, "IRQ_HANDLERS": IRQ_HANDLERS}
+    return (constants | FRAME_OFFSETS | PCPU_OFFSETS | THREAD_OFFSETS | RENDEZVOUS_OFFSETS | GLOBAL_OFFSETS | DESCRIPTOR_FIELDS | REGISTER_VALUES
+            | DEVICE_CONSTANTS)
+
+
+def render_layout_inc(constants: dict[str, int]) -> str:
+    """The constants as assembler text, one `.equ` a line: what GNU as reads before a top file."""
+    lines = ["// Written by firmware/layout.py, the owner of these numbers."]
+    lines += [f".equ {name}, {value & (1 << 64) - 1:#x}" for name, value in sorted(constants.items())]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_layout_inc(layout_constants(pes=int(sys.argv[1]) if len(sys.argv) > 1 else 4)))
