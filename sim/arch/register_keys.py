@@ -40,8 +40,7 @@ _IDENTIFICATION: dict[str, Encoding] = {
     "ID_AA64SMFR0_EL1": (3, 0, 0, 4, 5), "ID_AA64DFR0_EL1": (3, 0, 0, 5, 0), "ID_AA64DFR1_EL1": (3, 0, 0, 5, 1),
     "ID_AA64AFR0_EL1": (3, 0, 0, 5, 4), "ID_AA64AFR1_EL1": (3, 0, 0, 5, 5), "ID_AA64ISAR0_EL1": (3, 0, 0, 6, 0),
     "ID_AA64ISAR1_EL1": (3, 0, 0, 6, 1), "ID_AA64ISAR2_EL1": (3, 0, 0, 6, 2), "ID_AA64MMFR0_EL1": (3, 0, 0, 7, 0),
-    "ID_AA64MMFR1_EL1": (3, 0, 0, 7, 1), "ID_AA64MMFR2_EL1": (3, 0, 0, 7, 2), "ID_AA64MMFR3_EL1": (3, 0, 0, 7, 3),
-    "ID_AA64MMFR4_EL1": (3, 0, 0, 7, 4),
+    "ID_AA64MMFR1_EL1": (3, 0, 0, 7, 1), "ID_AA64MMFR2_EL1": (3, 0, 0, 7, 2),
     "CCSIDR_EL1": (3, 1, 0, 0, 0), "CLIDR_EL1": (3, 1, 0, 0, 1), "AIDR_EL1": (3, 1, 0, 0, 7), "CSSELR_EL1": (3, 2, 0, 0, 0),
     "CTR_EL0": (3, 3, 0, 0, 1), "DCZID_EL0": (3, 3, 0, 0, 7),
 }
