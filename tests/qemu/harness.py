@@ -47,6 +47,9 @@ class Image:
 IMAGES_TO_RUN = (
     Image("exceptions_el1", exit_status=7),
     Image("exceptions_el0"),
+    Image("faults_4k"),
+    Image("faults_16k"),
+    Image("faults_64k"),
 )
 
 
