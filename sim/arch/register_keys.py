@@ -166,14 +166,14 @@ _EL0_SPECIAL: dict[str, tuple[EL0Control, EL0Control]] = {
 # Every register of REGISTER_KEYS: what lets EL0 read it and write it.
 EL0_ACCESS: Final[dict[str, EL0Access]] = {name: _el0_access(name, encoding) for name, encoding in SYSTEM_REGISTERS.items()}
 
-# Address translation and cache maintenance operations, SYS instructions named like registers. DDI 0487 L.a, C5.3 and C5.4.
+# Address translation and cache maintenance operations, SYS instructions named like registers; none of FEAT_PAN2 or FEAT_DPB.
+# DDI 0487 L.a, C5.3 and C5.4.
 OPERATION_KEYS: Final[dict[str, int]] = {
     name: encoding_key(1, *rest) for name, rest in {
         "AT S1E1R": (0, 7, 8, 0), "AT S1E1W": (0, 7, 8, 1), "AT S1E0R": (0, 7, 8, 2), "AT S1E0W": (0, 7, 8, 3),
-        "AT S1E1RP": (0, 7, 9, 0), "AT S1E1WP": (0, 7, 9, 1),
         "IC IALLUIS": (0, 7, 1, 0), "IC IALLU": (0, 7, 5, 0), "IC IVAU": (3, 7, 5, 1),
         "DC IVAC": (0, 7, 6, 1), "DC ISW": (0, 7, 6, 2), "DC CSW": (0, 7, 10, 2), "DC CISW": (0, 7, 14, 2),
-        "DC ZVA": (3, 7, 4, 1), "DC CVAC": (3, 7, 10, 1), "DC CVAU": (3, 7, 11, 1), "DC CVAP": (3, 7, 12, 1), "DC CIVAC": (3, 7, 14, 1),
+        "DC ZVA": (3, 7, 4, 1), "DC CVAC": (3, 7, 10, 1), "DC CVAU": (3, 7, 11, 1), "DC CIVAC": (3, 7, 14, 1),
     }.items()
 }
 OPERATION_NAMES: Final[dict[int, str]] = {key: name for name, key in OPERATION_KEYS.items()}
