@@ -28,10 +28,11 @@ TLB_ENTRY = np.dtype(
         "attributes",   # ATTRIBUTE_* bits below
         "descriptor_pa",  # PA of the descriptor that it came from; walk-cache entries: that of the table descriptor
         "handed",       # `soft_generation` of the PE when the entry was last handed to the engine's soft TLB; 0 = never
-        "spare",
+        "spare",        # L1: slot of the L2 entry that it came from; L2: mask of the whole block, of which it may be a fraction
     )
 )
 ASID_GLOBAL = 1 << 32
+L1_HINTS = 256
 
 # TLB_ENTRY.attributes: permissions as the whole walk leaves them (hierarchical bits and WXN not applied: WXN depends on SCTLR)
 ATTRIBUTE_WRITABLE = 1 << 0             # AP[2] == 0
@@ -44,6 +45,7 @@ ATTRIBUTE_CONTIGUOUS = 1 << 6
 ATTRIBUTE_NT = 1 << 7                   # block descriptor with nT = 1
 ATTRIBUTE_LEVEL_SHIFT = 8               # two bits: level of the leaf (walk cache: level of the table that `pa` is)
 ATTRIBUTE_SH_SHIFT = 10                 # two bits: shareability
+ATTRIBUTE_FLAT = 1 << 12                # the MMU is off: no permissions apply; such a translation is never held by a TLB
 ATTRIBUTE_MAIR_SHIFT = 16               # eight bits: the MAIR attribute byte
 # Walk-cache entries: hierarchical permissions collected so far
 ATTRIBUTE_TABLE_AP_SHIFT = 24           # two bits APTable, OR of all levels above
@@ -98,7 +100,11 @@ PE = np.dtype(
         "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions",
         # the recursion and livelock detectors of the run loop
         "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr", "entries_without_block", "guest_stack_low",
+        # TLBs: valid entries of each L1, whether L2 may hold fractions of blocks
+        "l1i_used", "l1d_used", "l2_fractured",
     )
+    # slot in which a VA was last found in the L1 TLB, by page number: a guess that spares the search, always checked
+    + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,))]
 )
 
 #: GICv3 state of one PE: redistributor (INTIDs 0..31) and CPU interface.
@@ -148,7 +154,7 @@ MACHINE = np.dtype(
         "gicd_ctlr", "spi_pending",
         # limits of the detectors
         "recursion_limit", "livelock_limit",
-        "semihosting", "monitors", "executed_pages", "mark_count", "feat_bbm", "facts_generation", "maintenance",
+        "semihosting", "monitors", "executed_pages", "mark_count", "feat_bbm", "facts_stale", "maintenance",
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )
@@ -157,5 +163,6 @@ MACHINE = np.dtype(
 INTERLEAVE_BLOCK, INTERLEAVE_QUANTUM, INTERLEAVE_INSTRUCTION = range(3)
 
 # page_flags (one byte for each 4 KiB page of RAM): why a page is observed
-PAGE_EXECUTED = 1                       # instructions were fetched from it: writes drop block facts
+PAGE_EXECUTED = 1                       # instructions were fetched from it: the engine must not see writes before maintenance
 PAGE_MONITORED = 2                      # an exclusive reservation was held on it across a slice: writes break reservations
+PAGE_HANDED_FOR_WRITE = 4               # some soft TLB may hold it writable and plain (not a reason to observe)

@@ -1,0 +1,173 @@
+"""TLB maintenance of EL1: the issuing PE at once, the others when it reaches them, complete at the issuer's DSB.
+
+Every operation of `sim.arch.tlbi`: local, inner and outer shareable, single and range. The TTL hint is ignored (FEAT_TTL not claimed).
+A broadcast goes to every PE that is not off; each gets it after tlbi_delay_base + tlbi_delay_per_pe * distance. Until then it uses what it
+holds. A PE whose queue is full gets all that is queued as one invalidation of everything, due when the earliest of them was: too much and
+too early is always permitted, too late never is.
+
+Events: `aux` of EVENT_TLBI and EVENT_TLBI_DONE is kind | AUX_LAST_LEVEL | scope << AUX_SCOPE_SHIFT (scope only where issued).
+Source: DDI 0487 L.a, C5.5 (operands), D8.17 "TLB maintenance".
+"""
+import numpy as np
+from numba import njit
+
+from sim.arch import tlbi
+from sim.hot.events import emit
+from sim.hot.tlb import KIND_ALL, KIND_ASID, KIND_VA, KIND_VA_ALL_ASID, NOWHERE, invalidate
+from sim.hot.walk import asid_mask, granule_shift
+from sim.state import dtypes
+from sim.state.events import EVENT_TLBI, EVENT_TLBI_DONE
+from sim.state.handle import machine_of, pe_of, pes_of, tlbi_queue_of
+
+u64 = np.uint64
+ZERO, ONE, TWO, THREE, FIVE, TEN = u64(0), u64(1), u64(2), u64(3), u64(5), u64(10)
+AUX_LAST_LEVEL, AUX_SCOPE_SHIFT = u64(1 << 8), u64(12)
+_GROUP = u64(1 << 14 | 0 << 11 | 8 << 7)                        # op0 = 1, op1 = 0, CRn = 8: TLBI of EL1
+_GROUP_MASK, _SEVEN = u64(~0x7F & 0xFFFF), u64(7)
+_CRM_OS, _CRM_RANGE_IS, _CRM_IS, _CRM_RANGE_OS, _CRM_RANGE, _CRM = (u64(n) for n in (1, 2, 3, 5, 6, 7))
+_OP2_ALL, _OP2_ASID = u64(0), u64(2)
+_LOCAL, _INNER, _OUTER = u64(tlbi.SCOPE_LOCAL), u64(tlbi.SCOPE_INNER), u64(tlbi.SCOPE_OUTER)
+_ASID_SHIFT, _TWELVE, _BIT_55 = u64(tlbi.ASID_SHIFT), u64(12), u64(55)
+_VA_MASK, _BASE_MASK = u64(tlbi.VA_OPERAND_MASK), u64((1 << tlbi.RANGE_BASE_BITS) - 1)
+_BASE_TOP = u64(tlbi.RANGE_BASE_BITS - 1)
+_TG_SHIFT, _SCALE_SHIFT, _NUM_SHIFT = u64(tlbi.RANGE_TG_SHIFT), u64(tlbi.RANGE_SCALE_SHIFT), u64(tlbi.RANGE_NUM_SHIFT)
+_NUM_MASK = u64(0x1F)
+_OFF = u64(dtypes.STATUS_OFF)
+_QUEUE_ENTRIES, _QUEUE_MASK = u64(dtypes.TLBI_QUEUE_ENTRIES), u64(dtypes.TLBI_QUEUE_ENTRIES - 1)
+
+
+@njit
+def issue(m, i, key, operand):  # type: ignore[no-untyped-def]
+    """Execute the TLBI with this key (op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2) on PE i. False if it is none of EL1's.
+
+    The PE's own TLBs drop what it covers now. A broadcast sets tlbi_outstanding and tlbi_complete_cycles, which a DSB waits for.
+    Charges cost_tlbi_issue, emits EVENT_TLBI. A range with the reserved TG of 0 covers nothing.
+    """
+    key, operand = u64(key), u64(operand)
+    scope, is_range = _scope(key)
+    op2 = key & _SEVEN
+    if key & _GROUP_MASK != _GROUP or scope == NOWHERE or op2 == u64(4) or op2 == u64(6):
+        return False
+    if is_range and op2 & ONE == ZERO:
+        return False
+    pe, machine = pe_of(m, i), machine_of(m)
+    if op2 == _OP2_ALL:
+        kind = KIND_ALL
+    elif op2 == _OP2_ASID:
+        kind = KIND_ASID
+    else:
+        kind = KIND_VA_ALL_ASID if op2 & TWO != ZERO else KIND_VA
+    last_level = op2 >> TWO & ONE
+    asid = operand >> _ASID_SHIFT & asid_mask(pe["tcr"]) if kind == KIND_VA or kind == KIND_ASID else ZERO
+    va, size_bytes = ZERO, ZERO
+    if kind == KIND_VA or kind == KIND_VA_ALL_ASID:
+        va, size_bytes = _range_operand(operand) if is_range else _va_operand(pe["tcr"], operand)
+    aux = kind | (AUX_LAST_LEVEL if last_level != ZERO else ZERO)
+    emit(m, i, EVENT_TLBI, aux | scope << AUX_SCOPE_SHIFT, va, size_bytes, asid)
+    pe["n_tlbi_issued"] += ONE
+    covers = size_bytes != ZERO or kind == KIND_ALL or kind == KIND_ASID
+    if covers:
+        invalidate(m, i, kind, va, size_bytes, asid, last_level)
+    if scope != _LOCAL:
+        _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level)
+    pe["cycles"] += machine["cost_tlbi_issue"]
+    return True
+
+
+@njit
+def _scope(key):  # type: ignore[no-untyped-def]
+    """(scope, is a range operation) by CRm; NOWHERE if CRm names no TLBI."""
+    crm = key >> THREE & u64(15)
+    if crm == _CRM or crm == _CRM_RANGE:
+        return _LOCAL, crm == _CRM_RANGE
+    if crm == _CRM_IS or crm == _CRM_RANGE_IS:
+        return _INNER, crm == _CRM_RANGE_IS
+    if crm == _CRM_OS or crm == _CRM_RANGE_OS:
+        return _OUTER, crm == _CRM_RANGE_OS
+    return NOWHERE, False
+
+
+@njit
+def _sign_extended(value, top_bit):  # type: ignore[no-untyped-def]
+    return value | ~((ONE << top_bit) - ONE) if value >> top_bit & ONE != ZERO else value
+
+
+@njit
+def _va_operand(tcr, operand):  # type: ignore[no-untyped-def]
+    """VA and size of the page that a by-VA operand names; the granule is that of the VA's half, and low bits are ignored."""
+    va = _sign_extended((operand & _VA_MASK) << _TWELVE, _BIT_55)
+    size_bytes = ONE << granule_shift(tcr, va >> _BIT_55 & ONE)
+    return va & ~(size_bytes - ONE), size_bytes
+
+
+@njit
+def _range_operand(operand):  # type: ignore[no-untyped-def]
+    """First VA and size in bytes of a range operand; size 0 if its TG is reserved."""
+    tg = operand >> _TG_SHIFT & THREE
+    shift = TEN + TWO * tg
+    va = _sign_extended((operand & _BASE_MASK) << shift, _BASE_TOP + shift)
+    granules = (operand >> _NUM_SHIFT & _NUM_MASK) + ONE << FIVE * (operand >> _SCALE_SHIFT & THREE) + ONE
+    return va, granules << shift if tg != ZERO else ZERO
+
+
+@njit
+def _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level):  # type: ignore[no-untyped-def]
+    """Send an invalidation to every other PE that is not off, and note when the last has it."""
+    machine, pes = machine_of(m), pes_of(m)
+    pe = pes[i]
+    complete = pe["cycles"] if pe["tlbi_outstanding"] == ZERO else max(pe["cycles"], pe["tlbi_complete_cycles"])
+    for j in range(len(pes)):
+        if j == np.int64(i) or pes[j]["status"] == _OFF or not covers:
+            continue
+        distance = u64(abs(np.int64(i) - np.int64(j)))
+        due = pe["cycles"] + machine["tlbi_delay_base"] + machine["tlbi_delay_per_pe"] * distance
+        complete = max(complete, due)
+        _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, u64(i))
+    pe["tlbi_complete_cycles"], pe["tlbi_outstanding"] = complete, ONE
+
+
+@njit
+def _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, issuer):  # type: ignore[no-untyped-def]
+    """Put one TLBI on its way to PE j."""
+    pe, queue = pe_of(m, j), tlbi_queue_of(m, j)
+    if pe["tlbi_count"] >= _QUEUE_ENTRIES:
+        kind, va, size_bytes, asid, last_level = KIND_ALL, ZERO, ZERO, ZERO, ZERO
+        due = min(due, pe["tlbi_due_cycles"])
+        pe["tlbi_count"] = ZERO
+    entry = queue[np.int64((pe["tlbi_head"] + pe["tlbi_count"]) & _QUEUE_MASK)]
+    pe["tlbi_count"] += ONE
+    entry["due_cycles"], entry["kind"], entry["va"], entry["size_bytes"] = due, kind, va, size_bytes
+    entry["asid"], entry["last_level"], entry["issuer"], entry["spare"] = asid, last_level, issuer, ZERO
+    pe["tlbi_due_cycles"] = min(due, pe["tlbi_due_cycles"])
+
+
+@njit
+def apply_due(m, j, now):  # type: ignore[no-untyped-def]
+    """Let every TLBI that is due at PE j by cycle `now` take effect, oldest issued first. Returns how many entries were dropped.
+
+    Emits EVENT_TLBI_DONE for each; tlbi_due_cycles is then that of the next one, NOWHERE if there is none.
+    """
+    pe, queue = pe_of(m, j), tlbi_queue_of(m, j)
+    head, count = pe["tlbi_head"], pe["tlbi_count"]
+    kept, next_due, dropped = ZERO, NOWHERE, ZERO
+    for position in range(np.int64(count)):
+        entry = queue[np.int64((head + u64(position)) & _QUEUE_MASK)]
+        if entry["due_cycles"] <= now:
+            gone = invalidate(m, j, entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["last_level"])
+            dropped += gone
+            pe["n_tlbi_received"] += ONE
+            aux = entry["kind"] | (AUX_LAST_LEVEL if entry["last_level"] != ZERO else ZERO)
+            emit(m, j, EVENT_TLBI_DONE, aux, entry["va"], entry["issuer"], gone)
+            continue
+        if kept != u64(position):
+            _move(queue[np.int64((head + kept) & _QUEUE_MASK)], entry)
+        kept += ONE
+        next_due = min(next_due, entry["due_cycles"])
+    pe["tlbi_count"], pe["tlbi_due_cycles"] = kept, next_due
+    return dropped
+
+
+@njit
+def _move(to, source):  # type: ignore[no-untyped-def]
+    to["due_cycles"], to["kind"], to["va"], to["size_bytes"] = source["due_cycles"], source["kind"], source["va"], source["size_bytes"]
+    to["asid"], to["last_level"], to["issuer"], to["spare"] = source["asid"], source["last_level"], source["issuer"], source["spare"]
