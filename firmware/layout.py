@@ -50,7 +50,7 @@ GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYN
 IRQ_HANDLERS = 32                                       # SGIs and PPIs: INTID 0 to 31
 
 # stage 1 descriptors, 4 KB granule (DDI 0487, "VMSAv8-64 descriptor formats")
-DESCRIPTOR_FIELDS = {"DESC_VALID": 1 << 0, "DESC_TABLE": 3, "DESC_PAGE": 3, "DESC_BLOCK": 1, "DESC_NORMAL": 0 << 2, "DESC_DEVICE": 1 << 2,
+DESCRIPTOR_FIELDS = {"DESC_TABLE": 3, "DESC_PAGE": 3, "DESC_BLOCK": 1, "DESC_NORMAL": 0 << 2, "DESC_DEVICE": 1 << 2,
                      "DESC_EL0": 1 << 6, "DESC_READ_ONLY": 1 << 7, "DESC_INNER_SHAREABLE": 3 << 8, "DESC_AF": 1 << 10,
                      "DESC_PXN": 1 << 53, "DESC_UXN": 1 << 54}
 
@@ -60,8 +60,8 @@ REGISTER_VALUES = {
     "TCR_VALUE": 25 | 1 << 8 | 1 << 10 | 3 << 12 | 25 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30 | 2 << 32,
     "SCTLR_VALUE": 0x30D0_0800 | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 12,   # EIS, EOS and the like set; M, C, SA, SA0, I
     "CPACR_VALUE": 3 << 20,                             # FPEN: no trap
-    "ESR_EC_SHIFT": 26, "EC_SVC64": 0x15, "EC_DATA_ABORT_SAME_EL": 0x25,
-    "SPSR_EL0T": 0x0, "DAIF_ALL": 0xF, "DAIF_I": 0x2, "TIMER_ENABLE": 1,
+    "ESR_EC_SHIFT": 26, "EC_SVC64": 0x15,
+    "SPSR_EL0T": 0x0, "TIMER_ENABLE": 1,
 }
 
 DEVICE_CONSTANTS = {
@@ -73,10 +73,10 @@ DEVICE_CONSTANTS = {
     "GICR_TYPER": 0x0008, "GICR_TYPER_LAST_BIT": 4, "GICR_WAKER": 0x0014, "GICR_WAKER_SLEEP": 1 << 1, "GICR_WAKER_ASLEEP_BIT": 2,
     "GICR_SGI_FRAME": 0x1_0000, "GICR_IGROUPR0": 0x0080, "GICR_ISENABLER0": 0x0100, "GICR_ICENABLER0": 0x0180,
     "GICR_ICPENDR0": 0x0280, "GICR_IPRIORITYR0": 0x0400, "GICR_IPRIORITYR_BYTES": 32, "GICR_IGRPMODR0": 0x0D00,
-    "GIC_PRIORITY": 0xA0, "GIC_PRIORITY_MASK": 0xF0, "GIC_SPURIOUS": 1020, "SGI1R_INTID_SHIFT": 24, "SGI1R_AFF1_SHIFT": 16, "SGI_ENABLES": 0xFFFF,
+    "GIC_PRIORITY": 0xA0, "GIC_PRIORITY_MASK": 0xF0, "SGI1R_INTID_SHIFT": 24, "SGI1R_AFF1_SHIFT": 16, "SGI_ENABLES": 0xFFFF,
     "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
     "PSCI_CPU_ON_HIGH": 0xC400, "PSCI_CPU_ON_LOW": 0x0003, "PSCI_ALREADY_ON": 4,
-    "SYS_WRITE0": 0x04, "SYS_EXIT": 0x18, "ADP_STOPPED_APPLICATION_EXIT": 0x2_0026,
+    "SYS_EXIT": 0x18, "ADP_STOPPED_APPLICATION_EXIT": 0x2_0026,
     "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3,
 }
 
@@ -118,7 +118,7 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
         raise UserError(f"stacks of {stack_bytes} bytes for {pes} PEs need more translation tables than there is room for")
     constants |= {"PES": pes, "ROUNDS": rounds, "WARMUP": warmup, "LSE": int(lse), "RAM_BLOCKS": ram_bytes // BLOCK_BYTES}
     constants |= {"RAM_PA": memory_map.RAM_PA, "IMAGE_PA": memory_map.RAM_PA + memory_map.IMAGE_OFFSET_BYTES, "PAGE_BYTES": PAGE_BYTES, "PAGE_SHIFT": 12,
-                  "BLOCK_BYTES": BLOCK_BYTES, "KERNEL_VA": KERNEL_VA, "REGISTER_BYTES": REGISTER_BYTES, "PAIR_BYTES": 2 * REGISTER_BYTES,
+                  "BLOCK_BYTES": BLOCK_BYTES, "REGISTER_BYTES": REGISTER_BYTES, "PAIR_BYTES": 2 * REGISTER_BYTES,
                   "DESCRIPTOR_BYTES": DESCRIPTOR_BYTES, "TABLE_ENTRIES": PAGE_BYTES // DESCRIPTOR_BYTES}
     constants |= {"PCPU_PA": PCPU_RUN_PA + pcpu_offset_bytes, "PCPU_VA": PCPU_RUN_VA + pcpu_offset_bytes, "PCPU_BYTES": PAGE_BYTES,
                   "PCPU_RUN_PA": PCPU_RUN_PA, "PCPU_RUN_VA": PCPU_RUN_VA, "DATA_RUN_PA": DATA_RUN_PA, "DATA_RUN_VA": DATA_RUN_VA,

@@ -1,4 +1,5 @@
-// exclusives — all PEs add to two words at once, ROUNDS times: to one by LDXR/STXR, to the other by LDADD (FEAT_LSE). No addition may be lost.
+// exclusives — all PEs add to two words at once, ROUNDS times: to one by LDXR/STXR, to the other by LDADD (FEAT_LSE). No addition may
+// be lost.
         .include "kernel.inc"
         .include "report.inc"
 

@@ -1,5 +1,5 @@
-// fault_recursion — PE 0's pcpu page is unmapped when an exception comes. The entry code saves its frame, loads curthread from pcpu, faults, saves the
-// next frame, and so on down the stack. It ends with the simulator's verdict, never by itself.
+// fault_recursion — PE 0's pcpu page is unmapped when an exception comes. The entry code saves its frame, loads curthread from pcpu,
+// faults, saves the next frame, and so on down the stack. It ends with the simulator's verdict, never by itself.
         .include "kernel.inc"
 
 //----------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-// self_modifying — PE 0 rewrites an instruction through a writable alias; the others call it and must see the new one: the writer cleans the data
-// cache and invalidates the instruction cache to the point of unification, each reader synchronises its context.
+// self_modifying — PE 0 rewrites an instruction through a writable alias; all PEs call it and must see the new one: the writer cleans
+// the data cache and invalidates the instruction cache to the point of unification, each reader synchronises its context.
         .include "kernel.inc"
         .include "report.inc"
 

@@ -1,5 +1,5 @@
-// tlbi_shootdown — PE 0 turns a page back and forth between two frames by break-before-make; after each change all PEs read it and must see the new
-// frame, though their TLBs held the old one.
+// tlbi_shootdown — PE 0 turns a page back and forth between two frames by break-before-make; after each change all PEs read it and
+// must see the new frame, though their TLBs held the old one.
         .include "kernel.inc"
         .include "report.inc"
 

@@ -1,5 +1,6 @@
-// vector_livelock — PE 0's stack page is unmapped when an exception comes. The first store of the vector faults without moving SP, and the fault enters
-// the same vector: for ever, with SP constant and ELR inside the vector. It ends with the simulator's verdict, never by itself.
+// vector_livelock — PE 0's stack page is unmapped when an exception comes. The first store of the vector faults without moving SP, and
+// the fault enters the same vector: for ever, with SP constant and ELR inside the vector. It ends with the simulator's verdict, never
+// by itself.
         .include "kernel.inc"
 
 //----------------------------------------------------------------------------------------

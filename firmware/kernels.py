@@ -1,0 +1,76 @@
+"""The built-in kernels: which there are, what each shows, how each is expected to end."""
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from firmware.layout import layout_constants
+from firmware.rendezvous import MARK_NAMES
+from sim.errors import UserError
+
+ASM_DIRECTORY = Path(__file__).resolve().parent.parent / "asm"
+VerdictKind = Literal["exited", "deadlock", "recursion", "livelock"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A built-in kernel.
+
+    constants: what `build_constants` takes unless told otherwise, ROUNDS and WARMUP (counts). verdict: how a run on a sound machine ends;
+    "exited" means with status 0. marks: labels whose passing, PE by PE, the run records.
+    """
+
+    name: str
+    summary: str
+    default_pes: int = 1
+    verdict: VerdictKind = "exited"
+    constants: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({"ROUNDS": 100, "WARMUP": 0}))
+    marks: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The top file of its source."""
+        return ASM_DIRECTORY / "kernels" / f"{self.name}.s"
+
+    @property
+    def include_directories(self) -> tuple[Path, ...]:
+        """Where its `.include` lines look."""
+        return (ASM_DIRECTORY,)
+
+    def build_constants(self, pes: int | None = None, rounds: int | None = None, warmup: int | None = None, *, lse: bool = True) -> dict[str, int]:
+        """Every constant its assembly needs; None takes the kernel's own value. Raises UserError for a value out of range."""
+        return layout_constants(self.default_pes if pes is None else pes, self.constants["ROUNDS"] if rounds is None else rounds,
+                                self.constants["WARMUP"] if warmup is None else warmup, lse=lse)
+
+
+_KERNELS = (
+    Kernel("hello", "one PE boots and writes a line on the console"),
+    Kernel("rendezvous", "PE 0 gathers the others by SGI, all act, all go on; every phase is timed", 4,
+           constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10}), marks=MARK_NAMES),
+    Kernel("sgi_pingpong", "an SGI goes from PE to PE and back while everyone else sleeps", 2),
+    Kernel("timer_tick", "the virtual timer interrupts, never early"),
+    Kernel("el0_svc", "a thread at EL0 calls the kernel by SVC"),
+    Kernel("exclusives", "all PEs add to one word by LDXR/STXR and to another by LDADD", 4),
+    Kernel("tlbi_shootdown", "PE 0 changes a page by break-before-make, all PEs read it", 4),
+    Kernel("self_modifying", "PE 0 rewrites an instruction, all PEs call it", 4),
+    Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
+    Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
+    Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),
+)
+
+
+def kernels() -> tuple[Kernel, ...]:
+    """All built-in kernels, the simplest first within each subject."""
+    return _KERNELS
+
+
+def kernel(name: str) -> Kernel:
+    """The built-in kernel of that name. Raises UserError, with the names that come near, if there is none."""
+    names = [known.name for known in _KERNELS]
+    if name in names:
+        return _KERNELS[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    raise UserError(f"there is no built-in kernel {name!r}; {hint}")

@@ -1,0 +1,93 @@
+"""Every function of `asm/` has the header block of its contract, and keeps the part of it that a reader of text can check."""
+import re
+from pathlib import Path
+
+KEYS = ("In", "Out", "Clobbers", "Preserves", "Needs", "Runs from", "Touches while invalid", "Order", "See")
+REQUIRED = {"Out", "Clobbers", "Needs"}
+RULE = "//" + "-" * 88
+LABEL = re.compile(r"^([a-z_][a-z0-9_]*):")
+KEY = re.compile(r"(?:^// |\s{2,})(" + "|".join(KEYS) + r")\s{2,}")
+NOT_FUNCTIONS = ("image_start", "vector_table_el1")
+
+
+def code_of(line: str) -> str:
+    return line.split("//")[0].strip()
+
+
+def functions(lines: list[str]) -> list[tuple[str, int, list[str]]]:
+    """Name, line index and body of each label that is neither a phase mark nor data."""
+    labels = [(match[1], index) for index, line in enumerate(lines) if (match := LABEL.match(line))]
+    found = []
+    for position, (name, index) in enumerate(labels):
+        following = [text for line in lines[index:] if (text := code_of(line).removeprefix(name + ":").strip())]
+        if name.startswith("mark_") or name in NOT_FUNCTIONS or not following or re.match(r"\.(quad|asciz|balign)\b", following[0]):
+            continue
+        end = next((later for other, later in labels[position + 1:] if not other.startswith("mark_")), len(lines))
+        found.append((name, index, [code_of(line) for line in lines[index:end]]))
+    return found
+
+
+def header_of(lines: list[str], index: int) -> list[str]:
+    """The comment lines right above a label, rules included."""
+    first = index
+    while first > 0 and lines[first - 1].startswith("//"):
+        first -= 1
+    return lines[first:index]
+
+
+def faults_of(text: str) -> list[str]:
+    """What is wrong with the headers of a source."""
+    lines = text.splitlines()
+    faults = []
+    for name, index, body in functions(lines):
+        header = header_of(lines, index)
+        if len(header) < 3 or header[0] != RULE or header[-1] != RULE or not header[1].startswith(f"// {name} — "):
+            faults.append(f"{name}: no header block of its own name")
+            continue
+        keys = [match[1] for line in header[2:-1] for match in KEY.finditer(line)]
+        if keys != sorted(keys, key=KEYS.index) or len(set(keys)) != len(keys):
+            faults.append(f"{name}: keys out of order or twice: {keys}")
+        if missing := REQUIRED - set(keys):
+            faults.append(f"{name}: lacks {', '.join(sorted(missing))}")
+        breaks = any(re.search(r"\bbl\s+pmap_update_entry\b|\btlbi\s+va", line) for line in body)
+        if breaks and "Touches while invalid" not in keys:
+            faults.append(f"{name}: breaks an entry but does not say what it touches while invalid")
+        if unsaved := unsaved_registers(body, " ".join(header)):
+            faults.append(f"{name}: writes {', '.join(unsaved)} without saving them or saying so")
+    return faults
+
+
+def unsaved_registers(body: list[str], header: str) -> list[str]:
+    """Callee-saved registers (x19 to x28) that a function loads or computes, does not push, and does not declare to clobber."""
+    if re.search(r"Clobbers\s+everything|Clobbers\s+nothing that the frame", header):
+        return []
+    aliases = {match[1]: match[2] for line in body if (match := re.match(r"(\w+)\s+\.req\s+(\w+)", line))}
+    pushed = {register for line in body if line.startswith("push_pair") for register in re.findall(r"x\d+", line)}
+    written = set()
+    for line in body:
+        match = re.match(r"(\w+)\s+(\w+)", line)
+        if match and match[1] not in ("str", "stp", "strb", "cmp", "cmn", "cbz", "cbnz", "tbz", "tbnz", "push_pair", "pop_pair", "msr", "stlr", "ret", "br", "blr"):
+            written.add(aliases.get(match[2], match[2]).replace("w", "x"))
+    saved = {f"x{number}" for number in range(19, 29)}
+    return sorted((written & saved) - pushed)
+
+
+def test_every_function_declares_its_contract(source: Path) -> None:
+    assert faults_of(source.read_text()) == []
+
+
+GOOD = f"{RULE}\n// do_it — a thing\n//\n// Out       nothing\n// Clobbers  x0                 Preserves  x19\n// Needs     EL1\n{RULE}\ndo_it:\n        ret\n"
+
+
+def test_a_complete_header_is_accepted() -> None:
+    assert faults_of(GOOD) == []
+
+
+def test_each_kind_of_fault_is_found() -> None:
+    assert faults_of("do_it:\n        ret\n") == ["do_it: no header block of its own name"]
+    assert faults_of(GOOD.replace("// do_it", "// undo_it")) == ["do_it: no header block of its own name"]
+    assert faults_of(GOOD.replace("// Needs     EL1\n", "")) == ["do_it: lacks Needs"]
+    assert "out of order" in faults_of(GOOD.replace("// Out       nothing\n", "").replace("// Needs     EL1\n", "// Needs     EL1\n// Out       x0\n"))[0]
+    assert "touches while invalid" in faults_of(GOOD.replace("        ret", "        tlbi    vaae1is, x0\n        ret"))[0]
+    assert "writes x19" in faults_of(GOOD.replace("        ret", "        mov     x19, x0\n        ret"))[0]
+    assert faults_of(GOOD.replace("        ret", "        push_pair x19, x30\n        mov     x19, x0\n        ret")) == []
