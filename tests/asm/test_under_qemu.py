@@ -1,0 +1,115 @@
+"""Every built-in kernel under QEMU's `virt`: the console it promises and the exit status, or where it hangs when hanging is its point."""
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from firmware.kernels import Kernel, kernel, kernels
+
+from .conftest import Build, GnuImage
+
+QEMU = "qemu-system-aarch64"
+pytestmark = [pytest.mark.gnu, pytest.mark.qemu, pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed")]
+
+CONSOLE = {
+    "hello": "hello from EL1\n",
+    "rendezvous": "rendezvous: {pes} PEs, {rounds} rounds, all acted\n",
+    "sgi_pingpong": "sgi_pingpong: {rounds} returned\n",
+    "timer_tick": "timer_tick: {rounds} ticks, none early\n",
+    "el0_svc": "el0_svc: {rounds} calls from EL0 served\n",
+    "exclusives": "exclusives: {product} additions to each word, none lost\n",
+    "tlbi_shootdown": "tlbi_shootdown: {product} reads, none stale\n",
+    "self_modifying": "self_modifying: {product} calls, none stale\n",
+}
+
+
+def command(image: GnuImage, pes: int, *more: str) -> list[str]:
+    return [QEMU, "-M", "virt,gic-version=3", "-cpu", "max", "-smp", str(pes), "-m", "256", "-display", "none", "-semihosting",
+            "-kernel", str(image.path), *more]
+
+
+def run(image: GnuImage, pes: int) -> tuple[str, int]:
+    """Console text and exit status of a guest that ends."""
+    done = subprocess.run([*command(image, pes), "-monitor", "none", "-serial", "stdio"], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=30)
+    return done.stdout.replace("\r", ""), done.returncode
+
+
+def stop_where_it_hangs(image: GnuImage, pes: int, console: Path, text: str) -> str:
+    """All PEs' registers, as QEMU's monitor prints them, once a guest that never ends has written its text."""
+    with subprocess.Popen([*command(image, pes), "-serial", f"file:{console}", "-monitor", "stdio"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        try:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and not (console.exists() and console.read_text().endswith(text)):
+                time.sleep(0.05)
+            time.sleep(0.2)                     # from the text to the place where it stays
+            return process.communicate("stop\ninfo registers -a\nquit\n", timeout=20)[0]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("built_in", [known for known in kernels() if known.verdict == "exited"], ids=lambda known: known.name)
+def test_a_kernel_that_ends_says_what_it_promises(built_in: Kernel, build: Build) -> None:
+    pes, rounds = built_in.default_pes, 37
+    expected = CONSOLE[built_in.name].format(pes=pes, rounds=rounds, product=pes * rounds)
+    assert run(build(built_in, built_in.build_constants(pes, rounds, 3)), pes) == (expected, 0)
+
+
+@pytest.mark.parametrize("lse", [True, False], ids=["lse", "exclusives"])
+@pytest.mark.parametrize("pes", [1, 2, 3, 8])
+def test_the_rendezvous_gathers_every_number_of_pes(pes: int, lse: bool, build: Build) -> None:
+    built_in = kernel("rendezvous")
+    image = build(built_in, built_in.build_constants(pes, 50, 2, lse=lse))
+    assert run(image, pes) == (f"rendezvous: {pes} PEs, 50 rounds, all acted\n", 0)
+
+
+def test_pes_that_the_kernel_was_not_built_for_stay_off(build: Build) -> None:
+    built_in = kernel("rendezvous")
+    assert run(build(built_in, built_in.build_constants(2, 5, 0)), 4) == ("rendezvous: 2 PEs, 5 rounds, all acted\n", 0)
+
+
+def test_pes_that_are_missing_are_reported_with_status_1(build: Build) -> None:
+    built_in = kernel("rendezvous")
+    assert run(build(built_in, built_in.build_constants(4, 5, 0)), 2) == ("rendezvous: a PE did not start\n", 1)
+
+
+def test_an_unexpected_exception_is_reported_with_slot_and_syndrome(build: Build, tmp_path: Path) -> None:
+    source = tmp_path / "undefined.s"
+    source.write_text("        .include \"kernel.inc\"\nkernel_main:\n        .inst 0\n        .balign PAGE_BYTES, 0\nimage_text_end:\n")
+
+    class FromFile(Kernel):
+        path = source                           # type: ignore[assignment]
+
+    built_in = FromFile("undefined", "an undefined instruction at EL1")
+    image = build(built_in, built_in.build_constants())
+    console, status = run(image, 1)
+    elr = f"{image.symbols['kernel_main']:#018x}"
+    assert console == f"unexpected exception: vector 0x{0x200:016x} on PE 0, ESR 0x{0x02000000:016x}, ELR {elr}, FAR 0x{0:016x}\n"
+    assert status == 3
+
+
+@pytest.mark.parametrize("name", ["fault_recursion", "vector_livelock"])
+def test_a_kernel_that_faults_for_ever_ends_up_in_its_vector(name: str, build: Build, tmp_path: Path) -> None:
+    """Recursion uses up the stack at 416 bytes an entry, then it too stays in the slot whose first store faults."""
+    built_in = kernel(name)
+    constants = built_in.build_constants()
+    image = build(built_in, constants)
+    registers = stop_where_it_hangs(image, 1, tmp_path / "console", "goes away\n")
+    slot = image.symbols["vector_table_el1"] + 0x200
+    assert slot <= int(re.findall(r" PC=([0-9a-f]{16})", registers)[0], 16) < slot + 0x80
+    used = constants["STACK_RUN_VA"] + constants["STACK_STRIDE_BYTES"] - int(re.findall(r" SP=([0-9a-f]{16})", registers)[0], 16)
+    assert used == (39 * 416 if name == "fault_recursion" else 0)
+
+
+def test_deadlock_leaves_every_pe_at_a_wfi(build: Build, tmp_path: Path) -> None:
+    built_in = kernel("deadlock")
+    image = build(built_in, built_in.build_constants(3))
+    registers = stop_where_it_hangs(image, 3, tmp_path / "console", "from here on\n")
+    pcs = [int(pc, 16) for pc in re.findall(r" PC=([0-9a-f]{16})", registers)]
+    idle, park = image.symbols["idle_forever"], image.symbols["park_forever"]
+    assert len(pcs) == 3 and park <= pcs[0] <= park + 4 and all(idle < pc <= idle + 8 for pc in pcs[1:])
