@@ -230,7 +230,7 @@ def passes(m, i, intid):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def lines(m, i, now):  # type: ignore[no-untyped-def]
     """Both interrupt lines of PE i at a cycle, whatever PSTATE masks: SIGNAL_IRQ | SIGNAL_FIQ. An injected line comes on top of the GIC's."""
-    i = np.int64(i)
+    i = u64(i)
     fold(m, i, now)
     pe = pe_of(m, i)
     result = SIGNAL_NONE
@@ -262,7 +262,7 @@ def next_due(m, i):  # type: ignore[no-untyped-def]
 
     NOWHERE if nothing is on its way. An interrupt that is disabled, masked by PMR or not preempting is not on its way.
     """
-    i = np.int64(i)
+    i = u64(i)
     pe, g = pe_of(m, i), gic_of(m, i)
     now = pe["cycles"]
     if lines(m, i, now) != SIGNAL_NONE:
@@ -283,7 +283,7 @@ def next_due(m, i):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def refresh(m, i):  # type: ignore[no-untyped-def]
     """Recompute when PE i may next be signalled an interrupt, and when it must next be looked at. Call after every change of state."""
-    i = np.int64(i)
+    i = u64(i)
     pe_of(m, i)["irq_due_cycles"] = next_due(m, i)
     reschedule(m, i)
 
@@ -292,7 +292,7 @@ def refresh(m, i):  # type: ignore[no-untyped-def]
 def refresh_all(m):  # type: ignore[no-untyped-def]
     """`refresh` every PE: the distributor's control changed, or who takes part in 1 of N."""
     for j in range(np.int64(machine_of(m)["pes"])):
-        refresh(m, j)
+        refresh(m, u64(j))
 
 
 @njit
@@ -314,24 +314,18 @@ def waiting_target(m, index):  # type: ignore[no-untyped-def]
 
 
 @njit
-def spi_changed(m, target_before):  # type: ignore[no-untyped-def]
-    """Settle after a change of one SPI: count those that wait, and refresh the PE that it waited for before. The caller refreshes the new one."""
+def settle_spi(m, index, target_before):  # type: ignore[no-untyped-def]
+    """Settle after a change of SPI 32 + index, given the PE that it waited for before: count those that wait, refresh both PEs."""
     waiting = ZERO
     spis = spi_of(m)
     for n in range(len(spis)):
         if spi_waits(spis[n]):
             waiting += ONE
     machine_of(m)["spi_pending"] = waiting
-    if target_before != NOWHERE:
-        refresh(m, target_before)
-
-
-@njit
-def settle_spi(m, index, target_before):  # type: ignore[no-untyped-def]
-    """Settle after a change of SPI 32 + index, given the PE that it waited for before the change."""
-    spi_changed(m, target_before)
     target = waiting_target(m, index)
-    if target != NOWHERE and target != target_before:
+    if target_before != NOWHERE and target_before != target:
+        refresh(m, target_before)
+    if target != NOWHERE:
         refresh(m, target)
 
 
@@ -358,6 +352,7 @@ def clear_cpu_interface(g):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def reset_cpu_interface(m, i):  # type: ignore[no-untyped-def]
     """Reset the CPU interface of PE i, as a warm reset of the PE does. Its redistributor and the distributor keep their state."""
+    i = u64(i)
     clear_cpu_interface(gic_of(m, i))
     refresh_participants(m, i)
 
@@ -388,4 +383,4 @@ def reset(m):  # type: ignore[no-untyped-def]
         g = gic_of(m, i)
         _clear_redistributor(g)
         clear_cpu_interface(g)
-        pe_of(m, i)["irq_due_cycles"] = next_due(m, i)
+        pe_of(m, i)["irq_due_cycles"] = next_due(m, u64(i))

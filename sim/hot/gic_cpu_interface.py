@@ -158,9 +158,9 @@ def _send(m, i, target, intid, group):  # type: ignore[no-untyped-def]
     pe, machine, g = pe_of(m, i), machine_of(m), gic_of(m, target)
     if (g["group"] >> intid) & ONE != group:
         return
-    if target == u64(i):
+    if target == i:
         delay = machine["sgi_delay_self"]
-    elif target >> _NEAR_SHIFT == u64(i) >> _NEAR_SHIFT:
+    elif target >> _NEAR_SHIFT == i >> _NEAR_SHIFT:
         delay = machine["sgi_delay_near"]
     else:
         delay = machine["sgi_delay_far"]
@@ -179,7 +179,7 @@ def _generate(m, i, value, group):  # type: ignore[no-untyped-def]
     pes = machine_of(m)["pes"]
     if value & _SGI_ALL_BUT_SELF != ZERO:
         for j in range(np.int64(pes)):
-            if u64(j) != u64(i):
+            if u64(j) != i:
                 _send(m, i, u64(j), intid, group)
         return
     if (value >> _SGI_AFF2_SHIFT) & _BYTE != ZERO or (value >> _SGI_AFF3_SHIFT) & _BYTE != ZERO:
@@ -202,7 +202,7 @@ def _binary_point1(g):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def icc_read(m, i, key):  # type: ignore[no-untyped-def]
     """Value of a CPU interface register that `icc_access_allowed` lets PE i read. Reading IAR acknowledges."""
-    i = np.int64(i)
+    i = u64(i)
     g = gic_of(m, i)
     if key == IAR1:
         return _acknowledge(m, i, GROUP1)
@@ -238,7 +238,7 @@ def icc_read(m, i, key):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def icc_write(m, i, key, value):  # type: ignore[no-untyped-def]
     """PE i writes a CPU interface register that `icc_access_allowed` lets it write."""
-    i = np.int64(i)
+    i = u64(i)
     if key == EOIR1:
         _end(m, i, GROUP1, value)
     elif key == EOIR0:

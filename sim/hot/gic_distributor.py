@@ -10,7 +10,6 @@ from numba import njit
 
 from sim.arch import memory_map
 from sim.hot.gic import (
-    GROUP0,
     INTIDS,
     NOWHERE,
     PRIVATE,
@@ -229,7 +228,7 @@ def _access_route(m, offset, is_write, value):  # type: ignore[no-untyped-def]
     index = np.int64(intid - PRIVATE)
     spi = spi_of(m)[index]
     high = offset & FOUR != ZERO
-    if is_write:
+    if is_write != ZERO:
         before = waiting_target(m, index)
         if high:
             spi["route"] = (spi["route"] & _LOW_HALF) | ((value & _ROUTE_HIGH) << _THIRTY_TWO)
@@ -252,7 +251,7 @@ def _read_distributor(m, offset):  # type: ignore[no-untyped-def]
     if ICFGR <= offset < ICFGR_END:
         return _read_configuration(m, (offset - ICFGR) * FOUR)
     if IROUTER <= offset < IROUTER_END:
-        return _access_route(m, offset, False, ZERO)
+        return _access_route(m, offset, ZERO, ZERO)
     if offset >= ID_FIRST:
         return _identification(offset)
     return ZERO
@@ -268,7 +267,7 @@ def _write_distributor(m, offset, value):  # type: ignore[no-untyped-def]
     elif ICFGR <= offset < ICFGR_END:
         _write_configuration(m, (offset - ICFGR) * FOUR, value)
     elif IROUTER <= offset < IROUTER_END:
-        _access_route(m, offset, True, value)
+        _access_route(m, offset, ONE, value)
 
 
 # --- priorities: the one bank with byte access ---------------------------------------------------------------------------------
@@ -348,6 +347,7 @@ def _is_priority(offset, size):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def mmio_read(m, i, pa, size):  # type: ignore[no-untyped-def]
     """PE i loads `size` bytes (1, 2 or 4) from a PA for which `is_gic` holds."""
+    i = u64(i)
     j = _redistributor(m, pa)
     offset = pa - GICD_PA if j == NOWHERE else (pa - GICR_PA if pa < GICR_HIGH_PA else pa - GICR_HIGH_PA) % GICR_BYTES
     if j != NOWHERE and offset >= _SGI_FRAME:
@@ -365,6 +365,7 @@ def mmio_read(m, i, pa, size):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def mmio_write(m, i, pa, size, value):  # type: ignore[no-untyped-def]
     """PE i stores `size` bytes (1, 2 or 4) to a PA for which `is_gic` holds."""
+    i = u64(i)
     j = _redistributor(m, pa)
     value &= _LOW_HALF
     offset = pa - GICD_PA if j == NOWHERE else (pa - GICR_PA if pa < GICR_HIGH_PA else pa - GICR_HIGH_PA) % GICR_BYTES

@@ -81,6 +81,7 @@ def _compare_of(count, value):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def timer_write(m, i, key, value):  # type: ignore[no-untyped-def]
     """PE i writes a timer register at its present cycle. Writes of the counters and of CNTFRQ change nothing: the caller refuses them."""
+    i = u64(i)
     pe = pe_of(m, i)
     count = counter(m, pe["cycles"])
     if key == CNTV_CTL:
@@ -111,6 +112,7 @@ def _settle(m, i):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def reset_timers(m, i):  # type: ignore[no-untyped-def]
     """Reset the timers of PE i: disabled, compare values zero."""
+    i = u64(i)
     pe = pe_of(m, i)
     pe["cntv_ctl"], pe["cntv_cval"], pe["cntp_ctl"], pe["cntp_cval"] = ZERO, ZERO, ZERO, ZERO
     _settle(m, i)
