@@ -102,10 +102,10 @@ REGISTER_NAMES: Final[dict[int, str]] = {key: name for name, key in REGISTER_KEY
 WRITE_ONLY: Final = frozenset({
     "OSLAR_EL1", "PMSWINC_EL0", "ICC_EOIR0_EL1", "ICC_EOIR1_EL1", "ICC_DIR_EL1", "ICC_SGI1R_EL1", "ICC_ASGI1R_EL1", "ICC_SGI0R_EL1",
 })
+# CNTFRQ_EL0 is not among them: the highest exception level may write it, and EL1 is the highest here.
 READ_ONLY: Final = frozenset({name for name in _IDENTIFICATION if name != "CSSELR_EL1"} | {
     "RVBAR_EL1", "ISR_EL1", "CurrentEL", "MDRAR_EL1", "OSLSR_EL1", "DBGAUTHSTATUS_EL1", "MDCCSR_EL0", "PMCEID0_EL0", "PMCEID1_EL0",
     "CNTPCT_EL0", "CNTVCT_EL0", "ICC_IAR0_EL1", "ICC_IAR1_EL1", "ICC_HPPIR0_EL1", "ICC_HPPIR1_EL1", "ICC_RPR_EL1",
-    "CNTFRQ_EL0",                               # writable at the highest exception level only, which firmware below us was
 })
 
 
