@@ -81,7 +81,8 @@ _ADD_REGISTER_MASK, _ADD_REGISTER = u64(0x1FE0_0000), u64(0x0B00_0000)  # ADD an
 _ADD_EXTENDED_MASK, _ADD_EXTENDED = u64(0x3FE0_0000), u64(0x0B20_0000)  # without setting flags: 31 is SP
 _MOVE_MASK, _MOVE = u64(0x7FE0_FFE0), u64(0x2A00_03E0)                  # ORR Rd, XZR, Rm
 _CONDITIONAL_COMPARE_MASK, _CONDITIONAL_COMPARE = u64(0x1FE0_0000), u64(0x1A40_0000)
-_FP_SCALAR_MASK, _FP_SCALAR = u64(0x5F00_0000), u64(0x1E00_0000)
+_FP_FIXED_MASK, _FP_FIXED = u64(0x5F20_0000), u64(0x1E00_0000)          # conversions between FP and fixed point
+_FP_INTEGER_MASK, _FP_INTEGER = u64(0x5F20_FC00), u64(0x1E20_0000)      # conversions between FP and integer, FMOV
 _SIMD_COPY_MASK, _SIMD_COPY = u64(0x9FE0_8400), u64(0x0E00_0400)        # SMOV, UMOV and neighbours
 _SYSTEM_MASK, _SYSTEM = u64(0xFFC0_0000), u64(0xD500_0000)
 _HINT_MASK, _HINT = u64(0xFFFF_F01F), u64(0xD503_201F)
@@ -313,8 +314,8 @@ def _follow_other(word: np.uint64, offset: np.int64, out: U64Array) -> bool:
         _follow_register(word, out)
     elif word & _BRANCHES_MASK == _BRANCHES:
         _follow_branch_or_system(word, out)
-    elif word & _FP_SCALAR_MASK == _FP_SCALAR or word & _SIMD_COPY_MASK == _SIMD_COPY:
-        _forget(out, word & THIRTY_ONE)         # perhaps FMOV, FCVT or UMOV into a general-purpose register
+    elif word & _FP_FIXED_MASK == _FP_FIXED or word & _FP_INTEGER_MASK == _FP_INTEGER or word & _SIMD_COPY_MASK == _SIMD_COPY:
+        _forget(out, word & THIRTY_ONE)         # perhaps into a general-purpose register
     return True
 
 
