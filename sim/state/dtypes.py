@@ -122,7 +122,8 @@ GIC_SPI = np.dtype(_words("enabled", "group", "pending", "active", "level", "con
 SPI_COUNT = 256
 
 COST_SLOTS = 32
-ID_VALUES = 256                         # identification registers, by the index that the system register policy gives
+ID_VALUES = 256                         # identification registers, by the index that the system register policy gives;
+CACHE_SIZES_INDEX = 240                 # from here CCSIDR_EL1 for each value of CSSELR_EL1.{Level, InD}
 
 # The policy of a system register or operation (one 32-bit word for each 16-bit encoding key): who handles it, who may touch it.
 POLICY_EL0_READ_SHIFT, POLICY_EL0_WRITE_SHIFT = 0, 4        # an EL0Control of sim.arch.register_keys
@@ -130,7 +131,7 @@ POLICY_READABLE, POLICY_WRITABLE = 1 << 8, 1 << 9
 POLICY_HANDLER_SHIFT = 12               # four bits, below
 POLICY_INDEX_SHIFT = 16                 # eight bits: which identification register, or which operation
 (HANDLER_UNDEFINED, HANDLER_ENGINE, HANDLER_IDENTIFICATION, HANDLER_MPIDR, HANDLER_TIMER, HANDLER_ICC, HANDLER_STEERING,
- HANDLER_CYCLE_COUNTER, HANDLER_TLBI, HANDLER_AT, HANDLER_ZERO_BLOCK, HANDLER_DATA_CACHE_VA, HANDLER_CODE_VA, HANDLER_CODE_ALL,
+ HANDLER_COMPUTED, HANDLER_TLBI, HANDLER_AT, HANDLER_ZERO_BLOCK, HANDLER_DATA_CACHE_VA, HANDLER_CODE_VA, HANDLER_CODE_ALL,
  HANDLER_NOTHING) = range(15)
 
 #: The machine: one record of settings and of what the run loop leaves for Python.
@@ -138,13 +139,13 @@ MACHINE = np.dtype(
     _words(
         "pes", "ram_address", "ram_pa", "ram_bytes",
         "quantum_cycles", "interleaving", "budget_cycles", "budget_instructions", "chunk_end_cycles", "random", "seed",
-        "reason", "reason_pe", "now_cycles", "stop_request", "heap_entries", "slices",
+        "reason", "reason_pe", "now_cycles", "stop_request", "slice_end", "slices",
         # TLB geometry (from the profile)
         "l1i_entries", "l1d_entries", "l2_sets", "l2_ways", "walk_cache_sets", "walk_cache_ways", "random_replacement",
         "l1i_max_entry_bytes", "l1d_max_entry_bytes", "l2_max_entry_bytes", "soft_subset_of_l1", "hardware_af", "hardware_dirty",
         "pa_bits",                                             # implemented output address size
         # costs beyond those of instruction classes, in cycles
-        "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_dsb", "cost_tlbi_issue", "cost_interrupt", "cost_wake",
+        "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_tlbi_issue", "cost_interrupt", "cost_wake",
         "cost_observed", "tlbi_delay_base", "tlbi_delay_per_pe", "sgi_delay_self", "sgi_delay_near", "sgi_delay_far",
         # counter: count = cycles * count_numerator // count_denominator
         "count_numerator", "count_denominator", "cntfrq",
@@ -154,7 +155,7 @@ MACHINE = np.dtype(
         "gicd_ctlr", "spi_pending",
         # limits of the detectors
         "recursion_limit", "livelock_limit",
-        "semihosting", "monitors", "executed_pages", "mark_count", "feat_bbm", "facts_stale", "maintenance",
+        "semihosting", "monitors", "executed_pages", "mark_count", "feat_bbm", "facts_stale", "maintenance", "context",
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )

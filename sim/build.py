@@ -1,0 +1,78 @@
+"""From a profile and the user's settings to the arrays of a machine."""
+import math
+
+from sim.arch.instruction import COST_BARRIER_DSB
+from sim.arch.id_registers import ccsidr_value, id_register_values
+from sim.engine.policy import fill_policy
+from sim.errors import UserError
+from sim.hot import gic
+from sim.settings import Settings
+from sim.state import dtypes
+from sim.state.arrays import State
+from sim.timing.profile import Profile
+
+COUNT_NUMERATOR_MOST = 1 << 16          # cycles * numerator must not overflow 64 bits in any run
+
+
+def build_state(profile: Profile, settings: Settings) -> State:
+    """Allocate the arrays of a machine and fill in all that is constant."""
+    tlb = profile.tlb
+    state = State(
+        settings.pes, settings.ram_bytes, l1i=tlb.l1i.entries, l1d=tlb.l1d.entries, l2=(tlb.l2.sets, tlb.l2.ways),
+        walk_cache=(tlb.walk_cache.sets, tlb.walk_cache.ways),
+    )
+    _set(state, {
+        "l1i_max_entry_bytes": tlb.l1i.max_entry_bytes, "l1d_max_entry_bytes": tlb.l1d.max_entry_bytes,
+        "l2_max_entry_bytes": tlb.l2.max_entry_bytes, "random_replacement": int(tlb.replacement == "random"),
+        "pa_bits": profile.identity.pa_bits, "feat_bbm": profile.identity.bbm_level,
+        "hardware_af": int(profile.identity.hardware_update != "none"),
+        "hardware_dirty": int(profile.identity.hardware_update == "access-flag-and-dirty"),
+    })
+    _set_costs(state, profile)
+    _set_run(state, settings)
+    identification = id_register_values(profile.identity, 0, settings.pes)
+    fill_policy(state.policy, state.id_values, identification)
+    for selector in range(16):
+        state.id_values[dtypes.CACHE_SIZES_INDEX + selector] = ccsidr_value(profile.caches, selector)
+    gic.reset(state.handle)
+    return state
+
+
+def _set(state: State, values: dict[str, int]) -> None:
+    for name, value in values.items():
+        state.machine[0][name] = value
+
+
+def _set_costs(state: State, profile: Profile) -> None:
+    costs = profile.costs
+    divisor = math.gcd(profile.clock_hz, profile.cntfrq_hz)
+    numerator, denominator = profile.cntfrq_hz // divisor, profile.clock_hz // divisor
+    if numerator > COUNT_NUMERATOR_MOST:
+        raise UserError(f"profile {profile.name}: cntfrq_hz and clock_hz have too small a common divisor ({divisor}); choose rounder numbers")
+    _set(state, {
+        "cost_l2_hit": costs.l2_tlb_hit_cycles, "cost_walk_step": costs.walk_step_cycles, "cost_entry": costs.exception_entry_cycles,
+        "cost_return": costs.exception_return_cycles, "cost_interrupt": costs.interrupt_recognition_cycles,
+        "cost_wake": costs.wfi_wake_cycles, "cost_tlbi_issue": costs.tlbi_issue_cycles,
+        "tlbi_delay_base": costs.tlbi_remote_base_cycles, "tlbi_delay_per_pe": costs.tlbi_remote_per_pe_cycles,
+        "sgi_delay_self": profile.cycles_of_ns(costs.sgi_self_ns), "sgi_delay_near": profile.cycles_of_ns(costs.sgi_near_ns),
+        "sgi_delay_far": profile.cycles_of_ns(costs.sgi_far_ns),
+        "count_numerator": numerator, "count_denominator": denominator, "cntfrq": profile.cntfrq_hz,
+    })
+    for index, cycles in enumerate(profile.issue_cycles.values()):
+        state.machine[0]["costs"][index] = cycles
+    state.machine[0]["costs"][COST_BARRIER_DSB] += costs.dsb_completion_cycles
+
+
+def _set_run(state: State, settings: Settings) -> None:
+    interleaving = {"block": dtypes.INTERLEAVE_BLOCK, "quantum": dtypes.INTERLEAVE_QUANTUM,
+                    "instruction": dtypes.INTERLEAVE_INSTRUCTION}[settings.interleaving]
+    _set(state, {
+        "interleaving": interleaving, "quantum_cycles": settings.quantum_cycles or 0,
+        "soft_subset_of_l1": int(settings.interleaving == "instruction"), "seed": settings.seed,
+        "random": (settings.seed * 0x9E37_79B9_7F4A_7C15 + 0x2545_F491_4F6C_DD1D) & dtypes.NOWHERE or 1,
+        "event_mask": settings.event_mask, "recursion_limit": settings.recursion_limit, "livelock_limit": settings.livelock_limit,
+        "semihosting": int(settings.semihosting),
+    })
+    for index in range(settings.pes):
+        mixed = (settings.seed + 1) * 0xD1B5_4A32_D192_ED03 + (index + 1) * 0x9E37_79B9_7F4A_7C15
+        state.pes[index]["random"] = mixed & dtypes.NOWHERE or 1

@@ -1,0 +1,144 @@
+"""Where the engine keeps what its interface does not give: the address of an abort, the register file, the exclusive monitor.
+
+Found at start-up by making the engine put known values there and looking for them, in a scratch instance; the search must
+give exactly one answer, or Quiesce refuses to start. Offsets are the same for every instance of one library.
+Memory is read through /proc/self/mem, where a wrong guess is an error and not a crash; so the host must be Linux.
+"""
+import functools
+import os
+import struct
+from typing import NamedTuple
+
+import numpy as np
+from unicorn import UC_ARCH_ARM64, UC_HOOK_TLB_FILL, UC_MODE_ARM, UC_TLB_VIRTUAL, Uc, UcError, arm64_const
+
+from sim.errors import SimulatorError
+
+_STRUCT_BYTES = 8192                    # of uc_struct that is searched
+_STATE_BYTES = 1 << 16                  # of the CPU state behind the registers that is searched
+_RAM_PA = 0x1_0000
+_CPU_ARM64_MAX = 3                      # UC_CPU_ARM64_MAX
+# ldr x2, [x1]; wfi   and   ldxr x2, [x1]; wfi
+_LOAD, _LOAD_EXCLUSIVE = struct.pack("<2I", 0xF940_0022, 0xD503_207F), struct.pack("<2I", 0xC85F_7C22, 0xD503_207F)
+
+
+class Offsets(NamedTuple):
+    """Bytes from the start of uc_struct, or from the register file X0..X30, SP, PC."""
+
+    state_pointer: int                  # in uc_struct: a pointer to the CPU object that holds the register file
+    registers: int                      # in that object: X0
+    invalid_address: int                # in uc_struct: VA of the access that was refused last
+    exclusive_address: int              # from X0: VA of the exclusive monitor, all ones = open
+
+
+def _read(memory: int, address: int, size: int) -> bytes:
+    """Bytes of this process; short or empty where nothing is mapped."""
+    try:
+        return os.pread(memory, size, address)
+    except (OSError, OverflowError):
+        return b""
+
+
+def _read_ahead(memory: int, address: int, size: int) -> bytes:
+    """As many whole pages from `address` as are mapped, at most `size` bytes."""
+    parts = []
+    while size > 0:
+        part = _read(memory, address, min(size, 4096 - address % 4096))
+        if not part:
+            break
+        parts.append(part)
+        address, size = address + len(part), size - len(part)
+    return b"".join(parts)
+
+
+def _positions(haystack: bytes, value: int) -> set[int]:
+    needle, found, start = struct.pack("<Q", value), set(), -1
+    while (start := haystack.find(needle, start + 1)) >= 0:
+        found.add(start)
+    return found
+
+
+class _Scratch:
+    """An instance with one page of RAM at VA = PA."""
+
+    def __init__(self) -> None:
+        self.ram = np.zeros(4096, np.uint8)
+        self.uc = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
+        self.uc.ctl_set_page_size(4096)
+        self.uc.ctl_set_cpu_model(_CPU_ARM64_MAX)
+        self.uc.ctl_set_tcg_buffer_size(1 << 20)
+        self.uc.mem_map_ptr(_RAM_PA, 4096, 7, self.ram.ctypes.data)
+        self.uc.ctl_exits_enabled(True)
+        self.uc.ctl_set_tlb_mode(UC_TLB_VIRTUAL)
+        self.uc.hook_add(UC_HOOK_TLB_FILL, self._fill)
+        self.base = int(self.uc._uch.value)
+
+    @staticmethod
+    def _fill(_uc: Uc, va: int, _access: int, entry: object, _data: object) -> bool:
+        entry.paddr, entry.perms = va, 7  # type: ignore[attr-defined]
+        return bool(va == _RAM_PA)
+
+    def run(self, code: bytes, x1: int) -> None:
+        self.ram[: len(code)] = np.frombuffer(code, np.uint8)
+        self.uc.ctl_flush_tb()
+        self.uc.reg_write(arm64_const.UC_ARM64_REG_X1, x1)
+        try:
+            self.uc.emu_start(_RAM_PA, 0)
+        except UcError:
+            if self.uc.reg_read(arm64_const.UC_ARM64_REG_PC) != _RAM_PA:
+                raise SimulatorError("this Unicorn does not leave the PC at an instruction whose access was refused") from None
+
+
+def _find_registers(memory: int, scratch: _Scratch) -> tuple[int, int]:
+    values = [0x5A17_0000_1122_3344 + 0x0101_0101 * k for k in range(8)]
+    for k, value in enumerate(values):
+        scratch.uc.reg_write(arm64_const.UC_ARM64_REG_X0 + k, value)
+    needle = struct.pack("<8Q", *values)
+    head = _read_ahead(memory, scratch.base, _STRUCT_BYTES)
+    found: dict[int, list[tuple[int, int]]] = {}
+    for offset in range(0, len(head) - 7, 8):
+        pointer = struct.unpack_from("<Q", head, offset)[0]
+        if pointer < 0x1_0000 or pointer >> 47 or scratch.base <= pointer < scratch.base + _STRUCT_BYTES:
+            continue
+        inside = _read_ahead(memory, pointer, 2 * _STATE_BYTES).find(needle)
+        if inside >= 0:
+            found.setdefault(pointer + inside, []).append((inside, offset))
+    if len(found) != 1:
+        raise SimulatorError(f"the register file of this Unicorn was found in {len(found)} places, not one")
+    inside, offset = min(next(iter(found.values())))       # the pointer nearest below it
+    return offset, inside
+
+
+def _unique(what: str, candidates: set[int]) -> int:
+    if len(candidates) != 1:
+        raise SimulatorError(f"{what} of this Unicorn was found in {len(candidates)} places, not one")
+    return candidates.pop()
+
+
+@functools.cache
+def find_offsets() -> Offsets:
+    """Search once for each process. Raises SimulatorError where the answer is not unique."""
+    scratch = _Scratch()
+    memory = os.open("/proc/self/mem", os.O_RDONLY)
+    try:
+        state_pointer, registers = _find_registers(memory, scratch)
+        pointer = struct.unpack("<Q", _read(memory, scratch.base + state_pointer, 8))[0]
+        file = pointer + registers
+        refused: set[int] | None = None
+        reserved: set[int] | None = None
+        for k in range(3):
+            va = 0x1234_5678_9000 + 0x1_0101_0128 * k
+            scratch.run(_LOAD, va)
+            seen = _positions(_read_ahead(memory, scratch.base, _STRUCT_BYTES), va)
+            refused = seen if refused is None else refused & seen
+            va = _RAM_PA + 0x100 + 0x48 * k
+            scratch.run(_LOAD_EXCLUSIVE, va)
+            seen = _positions(_read_ahead(memory, file, _STATE_BYTES), va) - {8}     # X1 itself
+            reserved = seen if reserved is None else reserved & seen
+        pc = struct.unpack("<Q", _read(memory, file + 32 * 8, 8))[0]
+        if pc != scratch.uc.reg_read(arm64_const.UC_ARM64_REG_PC):
+            raise SimulatorError("this Unicorn does not keep the PC behind X0..X30 and SP")
+        return Offsets(state_pointer, registers, _unique("the address of a refused access", refused or set()),
+                       _unique("the exclusive monitor", reserved or set()))
+    finally:
+        os.close(memory)

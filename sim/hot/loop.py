@@ -1,0 +1,262 @@
+"""The run loop: the PE that is furthest behind runs until the next one's time plus the quantum. Compiled, and all of the hot path.
+
+Before a slice the loop applies to the PE what has arrived for it (TLBIs, code maintenance, interrupts); after it, it does what the
+stop asks for. It returns to Python with MACHINE.reason when something rare is needed, at the latest at `chunk_end_cycles`.
+"""
+import numpy as np
+from numba import njit
+
+from sim.hot import stops
+from sim.hot.block import FLAG_SEV, FLAG_SEVL
+from sim.hot.calls import emu_start, emu_stop, uc_ctl
+from sim.hot.exception import (
+    KIND_FIQ, KIND_IRQ, KIND_SERROR, KIND_SYNCHRONOUS, REASON_ENGINE, enter, settle_block, settle_prefix, take_abort,
+    take_engine_exception,
+)
+from sim.hot.events import emit
+from sim.hot.gic import refresh, signalled
+from sim.hot.observe import CTL_TB_FLUSH, flush_soft_tlb, note_reservation
+from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
+from sim.hot.schedule import STATUS_RUNNING, first, reschedule, second_key
+from sim.hot.step import READY, WAITS, run_one, swap_instances, trap_fp
+from sim.hot.tlbi import apply_due
+from sim.hot.wait import after_block, send_events, wake
+from sim.state import dtypes, events
+from sim.state.handle import facts_of, heap_key_of, machine_of, pe_at, pe_of, pes_of, words_at
+
+u64 = np.uint64
+ZERO, ONE = u64(0), u64(1)
+NOWHERE = u64(dtypes.NOWHERE)
+IRQ, FIQ = u64(1), u64(2)
+STATUS_OFF = u64(dtypes.STATUS_OFF)
+INTERLEAVE_INSTRUCTION = u64(dtypes.INTERLEAVE_INSTRUCTION)
+EC_SERROR_ESR = u64(0x2F << 26 | 1 << 25)
+UC_ERR_EXCEPTION = np.int32(21)
+NO_ERROR = np.int32(0)
+EVENT_INJECTED, EVENT_TLBI_COMPLETE = u64(events.EVENT_INJECTED), u64(events.EVENT_TLBI_COMPLETE)
+STOP_INTERRUPT, STOP_EXCEPTION, STOP_ABORT = u64(stops.STOP_INTERRUPT), u64(stops.STOP_EXCEPTION), u64(stops.STOP_ABORT)
+STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
+STOP_DSB, STOP_FP = u64(stops.STOP_DSB), u64(stops.STOP_FP)
+REASON_CHUNK, REASON_DRAIN, REASON_BUDGET = u64(stops.REASON_CHUNK), u64(stops.REASON_DRAIN), u64(stops.REASON_BUDGET)
+REASON_DEADLOCK, REASON_ALL_OFF = u64(stops.REASON_DEADLOCK), u64(stops.REASON_ALL_OFF)
+REASON_STEPPER = u64(stops.REASON_STEPPER)
+
+
+@njit
+def on_interrupt(uc, number, data):  # type: ignore[no-untyped-def]
+    """INTR hook of the engine: note its exception number; the loop takes the exception."""
+    pe = pe_at(data)
+    pe["interrupt_number"] = u64(number)
+    pe["stop"] = STOP_INTERRUPT
+    emu_stop(uc)
+
+
+@njit
+def _drop_code(m, i):  # type: ignore[no-untyped-def]
+    """Instruction cache maintenance reaches PE i: its engine instances translate anew, and block facts are forgotten."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    if machine["facts_stale"] != ZERO:
+        facts = facts_of(m)
+        for k in range(facts.shape[0]):
+            facts[k]["tag"] = ZERO
+        machine["facts_stale"] = ZERO
+    pe["code_flush"] = ZERO
+    uc_ctl(pe["uc"], CTL_TB_FLUSH)
+    if pe["stepper"] != ZERO:
+        uc_ctl(pe["stepper"], CTL_TB_FLUSH)
+
+
+@njit
+def _take_interrupts(m, i):  # type: ignore[no-untyped-def]
+    """Take the SError, FIQ or IRQ that is due and not masked; else note whether one waits for the mask to go."""
+    pe = pe_of(m, i)
+    pe["irq_waiting"] = ZERO
+    if pe["serror_due_cycles"] <= pe["cycles"]:
+        pe["serror_due_cycles"] = NOWHERE
+        pe["serror_pending"] = ONE
+        emit(m, i, EVENT_INJECTED, KIND_SERROR, pe["serror_syndrome"], ZERO, ZERO)
+    if pe["serror_pending"] != ZERO:
+        if pstate(m, i) & PSTATE_A == ZERO:
+            pe["serror_pending"] = ZERO
+            enter(m, i, KIND_SERROR, EC_SERROR_ESR | pe["serror_syndrome"], NOWHERE, general(m, i)[PC])
+        else:
+            pe["irq_waiting"] = ONE
+    if pe["irq_due_cycles"] > pe["cycles"]:
+        return
+    line = signalled(m, i, pe["cycles"])
+    if line == ZERO:
+        refresh(m, i)
+        return
+    mask = PSTATE_I if line == IRQ else PSTATE_F
+    if pstate(m, i) & mask != ZERO:
+        pe["irq_waiting"] = ONE
+        return
+    pe["cycles"] += machine_of(m)["cost_interrupt"]
+    pe["n_interrupts"] += ONE
+    enter(m, i, KIND_IRQ if line == IRQ else KIND_FIQ, ZERO, NOWHERE, general(m, i)[PC])
+
+
+@njit
+def _prepare(m, i):  # type: ignore[no-untyped-def]
+    """Apply what has arrived for PE i by its own clock."""
+    pe = pe_of(m, i)
+    if pe["tlbi_due_cycles"] <= pe["cycles"]:
+        apply_due(m, i, pe["cycles"])
+    if pe["code_flush"] != ZERO:
+        _drop_code(m, i)
+    if pe["irq_due_cycles"] <= pe["cycles"] or pe["serror_due_cycles"] <= pe["cycles"] or pe["serror_pending"] != ZERO:
+        _take_interrupts(m, i)
+    if pe["soft_flush"] != ZERO:
+        flush_soft_tlb(m, i, pe["uc"])
+
+
+@njit
+def _limit(m, i):  # type: ignore[no-untyped-def]
+    """Cycle up to which PE i may run before the loop must look again: at least one more."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    limit = second_key(m)
+    if limit < NOWHERE - machine["quantum_cycles"]:
+        limit += machine["quantum_cycles"]
+    limit = min(limit, machine["chunk_end_cycles"], machine["budget_cycles"])
+    limit = min(limit, pe["tlbi_due_cycles"], pe["serror_due_cycles"])
+    if pe["irq_waiting"] == ZERO:
+        limit = min(limit, pe["irq_due_cycles"])
+    return max(limit, pe["cycles"] + ONE)
+
+
+@njit
+def _finish(m, i, error):  # type: ignore[no-untyped-def]
+    """Do what the end of a slice asks for. Returns True if the block before must be run by single instructions."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    pc = general(m, i)[PC]
+    stop = pe["stop"]
+    if error == UC_ERR_EXCEPTION and pe["fault_pending"] != ZERO:
+        send_events(m, i, pe["previous_flags"] if pe["fault_access"] == u64(dtypes.ACCESS_FETCH) else ZERO)
+        take_abort(m, i, pc)
+    elif error != NO_ERROR:
+        machine["reason"], machine["reason_pe"] = REASON_ENGINE, u64(i)
+        pe["stop_a"] = u64(error)
+    elif stop == STOP_AT_BLOCK:
+        after_block(m, i)
+    elif stop == STOP_INTERRUPT:
+        if pe["previous_flags"] & (FLAG_SEV | FLAG_SEVL) != ZERO:
+            send_events(m, i, pe["previous_flags"])
+        take_engine_exception(m, i, pe["interrupt_number"], pc)
+    elif stop == STOP_EXCEPTION:
+        settle_prefix(m, pe, pc)
+        enter(m, i, KIND_SYNCHRONOUS, pe["stop_a"], pe["stop_b"], pc)
+    elif stop == STOP_ABORT:
+        take_abort(m, i, pc)
+    elif stop == STOP_STEP:
+        return True
+    elif stop == STOP_DSB:
+        _wait_for_tlbi(m, i)
+    elif stop == STOP_FP:
+        trap_fp(m, i, pc)
+    else:                                                   # the engine returned by itself: WFI, or a single step
+        settle_block(pe)
+        after_block(m, i)
+    return False
+
+
+@njit
+def _wait_for_tlbi(m, i):  # type: ignore[no-untyped-def]
+    """A DSB waits until every PE has done the TLBIs of this one; by then all that are behind have run up to it."""
+    pe = pe_of(m, i)
+    waited = pe["tlbi_complete_cycles"] - pe["cycles"]
+    pe["cycles"] = pe["tlbi_complete_cycles"]
+    pe["tlbi_outstanding"] = ZERO
+    emit(m, i, EVENT_TLBI_COMPLETE, ZERO, waited, ZERO, ZERO)
+
+
+@njit
+def _step(m, i):  # type: ignore[no-untyped-def]
+    """One instruction on the active instance, and what it asks for. Returns whether the next one simply follows."""
+    pe = pe_of(m, i)
+    outcome, error = run_one(m, i)
+    if outcome == WAITS:
+        _wait_for_tlbi(m, i)
+        return False
+    if outcome != READY:
+        return False
+    entries = pe["n_entries"]
+    _finish(m, i, error)
+    return pe["n_entries"] == entries and machine_of(m)["reason"] == ZERO and pe["status"] == STATUS_RUNNING
+
+
+@njit
+def _step_block(m, i):  # type: ignore[no-untyped-def]
+    """Run the block under way by single instructions, on the PE's second instance."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    if pe["stepper"] == ZERO:
+        machine["reason"], machine["reason_pe"] = REASON_STEPPER, u64(i)
+        return
+    first_va, end_va = pe["block_va"], pe["block_va"] + pe["block_bytes"]
+    swap_instances(m, i)
+    for _ in range(np.int64(pe["steps_left"])):
+        if not _step(m, i):
+            break
+        pc = general(m, i)[PC]
+        if pc < first_va or pc >= end_va or pe["soft_flush"] != ZERO or pe["code_flush"] != ZERO:
+            break
+    swap_instances(m, i)
+
+
+@njit
+def _slice(m, i):  # type: ignore[no-untyped-def]
+    """One slice of PE i."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    _prepare(m, i)
+    if machine["reason"] != ZERO:
+        return
+    pe["slices"] += ONE
+    if machine["interleaving"] == INTERLEAVE_INSTRUCTION:
+        _step(m, i)
+    else:
+        pe["limit_cycles"] = _limit(m, i)
+        pe["stop"] = ZERO
+        pe["fault_pending"] = ZERO
+        error = emu_start(pe["uc"], general(m, i)[PC], ZERO, ZERO, ZERO)
+        if _finish(m, i, error):
+            _step_block(m, i)
+    if machine["pes"] > ONE and (words_at(pe["exclusive_address"], 1)[0] != NOWHERE or pe["reserved_pa"] != NOWHERE):
+        note_reservation(m, i)
+
+
+@njit
+def _nobody(m):  # type: ignore[no-untyped-def]
+    """No PE has anything to do, ever: all are off, or all wait for what cannot come."""
+    pes = pes_of(m)
+    for j in range(pes.shape[0]):
+        if pes[j]["status"] != STATUS_OFF:
+            return REASON_DEADLOCK
+    return REASON_ALL_OFF
+
+
+@njit(cache=True)
+def run(m):  # type: ignore[no-untyped-def]
+    """Run until something needs Python. Returns MACHINE.reason; MACHINE.reason_pe says whose doing it is."""
+    machine = machine_of(m)
+    machine["reason"] = ZERO
+    while machine["reason"] == ZERO:
+        if machine["stop_request"] != ZERO:
+            machine["reason"] = REASON_DRAIN
+            break
+        if machine["slices"] >= machine["slice_end"]:
+            machine["reason"] = REASON_CHUNK
+            break
+        machine["slices"] += ONE
+        i = first(m)
+        now = heap_key_of(m)[i]
+        machine["reason_pe"] = u64(i)
+        if now == NOWHERE:
+            machine["reason"] = _nobody(m)
+        elif now >= machine["budget_cycles"]:
+            machine["reason"] = REASON_BUDGET
+        elif now >= machine["chunk_end_cycles"]:
+            machine["reason"] = REASON_CHUNK
+        else:
+            if pe_of(m, i)["status"] == STATUS_RUNNING or wake(m, i, now):
+                _slice(m, i)
+            reschedule(m, i)
+    return machine["reason"]

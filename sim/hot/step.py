@@ -1,0 +1,129 @@
+"""Single instructions: for `exact` interleaving, and for the few blocks whose instructions must be looked at one by one.
+
+The engine counts instructions only by dropping everything it has translated when it changes over, so a PE that mostly runs whole
+blocks has a second instance for stepping; the register context moves over and back.
+"""
+import numpy as np
+from numba import njit
+
+from sim.arch import instruction, syndrome
+from sim.hot import stops
+from sim.hot.block import (
+    FLAG_DSB, FLAG_ERET, FLAG_FP, FLAG_MEMORY, FLAG_ORDERED, FLAG_SP_BASE, FLAG_UNANNOUNCED, PAGE_MASK, PAGE_OFFSET, at_el0, before_dsb,
+    before_eret, emit_marks, enter_page, fp_is_trapped, sp_is_misaligned,
+)
+from sim.hot.calls import context_restore, context_save, emu_start
+from sim.hot.decode import OUT_ALIGNMENT_BYTES, OUT_KIND, cost_class, effective_address, instruction_flags, memory_access
+from sim.hot.decode_memory import KIND_PREFETCH
+from sim.hot.exception import (
+    EC_PC_ALIGNMENT, enter_synchronous, settle_block, take_abort, take_alignment_fault, undefined, word_at,
+)
+from sim.hot.observe import ATTRIBUTE_DEVICE, SCTLR_A, STATUS_EXTERNAL, flush_soft_tlb, refuse, translate_quietly
+from sim.hot.registers import PC, general
+from sim.hot.translate import FAULTED, OK
+from sim.state import dtypes
+from sim.state.handle import machine_of, pe_of, scratch_of, walked_of
+
+u64 = np.uint64
+ZERO, ONE, FOUR = u64(0), u64(1), u64(4)
+NOWHERE = u64(dtypes.NOWHERE)
+ACCESS_FETCH = u64(dtypes.ACCESS_FETCH)
+EC_FP, EC_SP_ALIGNMENT = u64(syndrome.ExceptionClass.TRAPPED_FP), u64(syndrome.ExceptionClass.SP_ALIGNMENT)
+ISS_FP = u64(1 << 24 | 0xE << 20)       # CV = 1, COND = 0b1110
+STOP_DSB = u64(stops.STOP_DSB)
+FLAG_EXCLUSIVE_OR_ATOMIC = u64(instruction.FLAG_EXCLUSIVE | instruction.FLAG_ATOMIC)
+ACCESS_SCRATCH = 160
+TAKEN, READY, WAITS = np.int64(0), np.int64(1), np.int64(2)
+
+
+@njit
+def trap_fp(m, i, pc):  # type: ignore[no-untyped-def]
+    """FP or SIMD instruction at `pc` trapped by CPACR_EL1.FPEN."""
+    enter_synchronous(m, i, EC_FP, ISS_FP, NOWHERE, pc)
+
+
+@njit
+def _is_misaligned(m, i, word, pc, flags):  # type: ignore[no-untyped-def]
+    """Whether the load or store `word` at `pc` takes an alignment fault. Exclusives and atomics are left to the engine."""
+    if flags & FLAG_EXCLUSIVE_OR_ATOMIC != ZERO:
+        return False
+    out = scratch_of(m)[ACCESS_SCRATCH:ACCESS_SCRATCH + 32]
+    if not memory_access(word, out) or out[OUT_KIND] == KIND_PREFETCH:
+        return False
+    va = effective_address(word, general(m, i), pc)
+    if va & (out[OUT_ALIGNMENT_BYTES] - ONE) == ZERO:
+        return False
+    if flags & FLAG_ORDERED != ZERO or pe_of(m, i)["sctlr"] & SCTLR_A != ZERO:
+        return True
+    status = translate_quietly(m, i, va, ONE if at_el0(m, i) else ZERO)
+    return status == OK and walked_of(m, i)["attributes"] & ATTRIBUTE_DEVICE != ZERO
+
+
+@njit
+def _before(m, i, pc):  # type: ignore[no-untyped-def]
+    """Everything that can happen before the instruction at `pc`: READY to run it, TAKEN an exception instead, WAITS for a DSB."""
+    pe = pe_of(m, i)
+    if pc & u64(3) != ZERO:
+        enter_synchronous(m, i, EC_PC_ALIGNMENT, ZERO, pc, pc)
+        return TAKEN
+    if pc & PAGE_MASK != pe["code_va"]:
+        status = enter_page(m, i, pc)
+        if status != OK or pc & PAGE_MASK != pe["code_va"]:
+            refuse(pe, status if status != OK else FAULTED | STATUS_EXTERNAL, pc, ACCESS_FETCH)
+            take_abort(m, i, pc)
+            return TAKEN
+    word = word_at(m, pe, pc)
+    flags = instruction_flags(word)
+    if flags & FLAG_UNANNOUNCED != ZERO:
+        undefined(m, i, pc)
+        return TAKEN
+    if flags & FLAG_FP != ZERO and pe["fp_trapped"] != ZERO and fp_is_trapped(m, i):
+        trap_fp(m, i, pc)
+        return TAKEN
+    if flags & FLAG_SP_BASE != ZERO and sp_is_misaligned(m, i):
+        enter_synchronous(m, i, EC_SP_ALIGNMENT, ZERO, NOWHERE, pc)
+        return TAKEN
+    if flags & FLAG_MEMORY != ZERO and (pe["align_check"] != ZERO or flags & FLAG_ORDERED != ZERO) and _is_misaligned(m, i, word, pc, flags):
+        take_alignment_fault(m, i, word, pc)
+        return TAKEN
+    if flags & FLAG_DSB != ZERO and before_dsb(m, i):
+        return WAITS
+    if flags & FLAG_ERET != ZERO:
+        before_eret(m, i)
+    pe["block_va"], pe["block_pa"], pe["block_bytes"] = pc, pe["code_pa"] | (pc & PAGE_OFFSET), FOUR
+    pe["block_flags"], pe["previous_flags"] = flags, flags
+    pe["pending_cycles"] = max(machine_of(m)["costs"][cost_class(word)], ONE)
+    pe["pending_instructions"] = ONE
+    if machine_of(m)["mark_count"] != ZERO:
+        emit_marks(m, i, pc, pe["block_pa"], FOUR)
+    return READY
+
+
+@njit
+def run_one(m, i):  # type: ignore[no-untyped-def]
+    """Run one instruction on the active instance. Returns (READY, engine error) if it was run, else (TAKEN or WAITS, 0)."""
+    pe = pe_of(m, i)
+    pc = general(m, i)[PC]
+    outcome = _before(m, i, pc)
+    if outcome != READY:
+        return outcome, np.int32(0)
+    pe["stepping"] = ONE
+    pe["stop"] = ZERO
+    pe["fault_pending"] = ZERO
+    error = emu_start(pe["uc"], pc, ZERO, ZERO, ONE)
+    pe["stepping"] = ZERO
+    pe["n_steps"] += ONE
+    return READY, error
+
+
+@njit
+def swap_instances(m, i):  # type: ignore[no-untyped-def]
+    """Move the PE's registers to its other engine instance, which becomes the active one."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    context_save(pe["uc"], machine["context"])
+    pe["uc"], pe["stepper"] = pe["stepper"], pe["uc"]
+    pe["registers_address"], pe["stepper_registers_address"] = pe["stepper_registers_address"], pe["registers_address"]
+    pe["invalid_address"], pe["stepper_invalid_address"] = pe["stepper_invalid_address"], pe["invalid_address"]
+    pe["exclusive_address"], pe["stepper_exclusive_address"] = pe["stepper_exclusive_address"], pe["exclusive_address"]
+    context_restore(pe["uc"], machine["context"])
+    flush_soft_tlb(m, i, pe["uc"])

@@ -1,0 +1,65 @@
+"""What a user can choose of a machine, checked in one place."""
+from dataclasses import dataclass
+
+from sim.arch.memory_map import GICR_HIGH_PA, PAGE_BYTES, PES_MAX, RAM_DEFAULT_BYTES, RAM_PA
+from sim.errors import UserError
+from sim.state.events import BY_NAME, KINDS
+
+INTERLEAVINGS = ("block", "quantum", "instruction")
+#: Fidelity names of the architecture: which interleaving each stands for.
+FIDELITIES = {"fast": "quantum", "timed": "block", "exact": "instruction"}
+STARTS = ("one", "all")
+QUANTUM_DEFAULT_CYCLES = 1024
+BUDGET_DEFAULT_CYCLES = 2_000_000_000
+RAM_LEAST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one machine. Raises UserError for values that make no sense, alone or together."""
+
+    pes: int = 1
+    ram_bytes: int = RAM_DEFAULT_BYTES
+    interleaving: str = "block"             # INTERLEAVINGS, or a name of FIDELITIES
+    quantum_cycles: int | None = None       # of interleaving "quantum" only; None = QUANTUM_DEFAULT_CYCLES
+    seed: int = 0
+    start: str = "one"                      # "one": PE 0 runs and the others are off until PSCI CPU_ON; "all": every PE starts at the entry
+    bootargs: str | None = None
+    events: tuple[str, ...] | None = None   # kinds of event to record; None = all
+    semihosting: bool = True
+    recursion_limit: int = 1000             # nested synchronous entries with the same syndrome and ELR before the verdict
+    livelock_limit: int = 1000              # identical entries inside the vector table before the verdict
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interleaving", FIDELITIES.get(self.interleaving, self.interleaving))
+        _check_range("number of PEs", self.pes, 1, PES_MAX)
+        if self.ram_bytes < RAM_LEAST_BYTES or self.ram_bytes % PAGE_BYTES or RAM_PA + self.ram_bytes > GICR_HIGH_PA:
+            raise UserError(f"RAM size {self.ram_bytes} bytes: it must be a multiple of {PAGE_BYTES} from 1 MiB to 255 GiB")
+        if self.interleaving not in INTERLEAVINGS:
+            raise UserError(f"unknown interleaving {self.interleaving!r}: choose {', '.join(INTERLEAVINGS)} or {', '.join(FIDELITIES)}")
+        if self.start not in STARTS:
+            raise UserError(f"unknown start {self.start!r}: choose {' or '.join(STARTS)}")
+        if self.quantum_cycles is not None and self.interleaving != "quantum":
+            raise UserError(f"a quantum of {self.quantum_cycles} cycles contradicts interleaving {self.interleaving!r}: it needs 'quantum'")
+        if self.interleaving == "quantum":
+            object.__setattr__(self, "quantum_cycles", self.quantum_cycles or QUANTUM_DEFAULT_CYCLES)
+            _check_range("quantum in cycles", self.quantum_cycles or 0, 1, 1 << 40)
+        _check_range("seed", self.seed, 0, (1 << 64) - 1)
+        _check_range("recursion limit", self.recursion_limit, 2, 1 << 32)
+        _check_range("livelock limit", self.livelock_limit, 2, 1 << 32)
+        for name in self.events or ():
+            if name not in BY_NAME:
+                raise UserError(f"unknown kind of event {name!r}: there are {', '.join(BY_NAME)}")
+
+    @property
+    def event_mask(self) -> int:
+        """One bit for each kind of event that is recorded. Console text and marks always are: the result is made of them."""
+        if self.events is None:
+            return (1 << len(KINDS)) - 1
+        always = ("console", "mark")
+        return sum(1 << BY_NAME[name].number for name in {*self.events, *always})
+
+
+def _check_range(what: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UserError(f"{what} {value} is outside {least}..{most}")
