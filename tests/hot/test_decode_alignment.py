@@ -91,6 +91,11 @@ TABLE: dict[str, set[tuple[int, int, int]] | None] = {
     "movz x1, #0x1, lsl #16; movk x1, #0x8; ldr x0, [x1]": set(),
     "movn x1, #0x7; ldr x0, [x1]": set(),
     "dc zva, x1": set(),
+    "tst x1, #8; cmp x1, #4; cmn x1, x2; ldr x0, [sp]": {(SP, 0, 7)},
+    "mov sp, x1; sub sp, sp, #8; ldr q0, [sp]": {(1, 8, 15)},
+    "sub sp, sp, x1; ldr x0, [sp]": None,
+    "eor x1, x1, #8; ldr x0, [x1]": None,
+    "mov x1, #0x0ff0; ldr q0, [x1]": set(),
     "stlr x0, [x1]; ldar x0, [x1]": {(1, 0, 7)},
     "ld1 {v0.4s}, [x1], #16; ld1 {v0.4s}, [x1], x2": {(1, 0, 3)},
     "ld1 {v0.4s}, [x1], x2; ld1 {v0.4s}, [x1]": None,
@@ -112,6 +117,17 @@ def test_literals_are_judged_by_the_address_they_have() -> None:
     assert requirements_of([ldr_w_plus_4], 0x100) == set() and requirements_of([ldr_w_plus_4], 0x104) == set()
     assert requirements_of([ldr_q_plus_16], 0x110) == set() and requirements_of([ldr_q_plus_16], 0x108) is None
     assert requirements_of([adr_x1_plus_4, ldr_x0_x1], 0x104) == set() and requirements_of([adr_x1_plus_4, ldr_x0_x1], 0x100) is None
+
+
+def test_registers_written_by_atomics_prove_nothing() -> None:
+    ldr_x3_x1, ldr_x3_x2 = 0xF940_0023, 0xF940_0043
+    ldadd_x2_x1_x0, cas_x2_x1_x0, casp_x0_x1 = 0xF822_0001, 0xC8A2_7C01, 0x4820_7C82    # the last: casp x0, x1, x2, x3, [x4]
+    assert requirements_of([ldadd_x2_x1_x0, ldr_x3_x2]) == {Requirement(0, 0, 7), Requirement(2, 0, 7)}
+    assert requirements_of([ldadd_x2_x1_x0, ldr_x3_x1]) is None
+    assert requirements_of([cas_x2_x1_x0, ldr_x3_x1]) == {Requirement(0, 0, 7), Requirement(1, 0, 7)}
+    assert requirements_of([cas_x2_x1_x0, ldr_x3_x2]) is None
+    assert requirements_of([casp_x0_x1, ldr_x3_x2]) == {Requirement(4, 0, 15), Requirement(2, 0, 7)}
+    assert requirements_of([casp_x0_x1, ldr_x3_x1]) is None
 
 
 def test_accesses_that_are_not_decoded_prove_nothing() -> None:
