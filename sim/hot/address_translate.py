@@ -23,7 +23,7 @@ _OUTER, _NON_CACHEABLE = u64(2), u64(0x44)
 _DEVICE = u64(dtypes.ATTRIBUTE_DEVICE)
 
 
-@njit
+@njit(cache=True)
 def address_translate(m, i, key, va, pan=ONE):  # type: ignore[no-untyped-def]
     """PAR_EL1 after the AT instruction with this key (op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2); NOT_AN_AT if it is none of EL1's.
 

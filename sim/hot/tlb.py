@@ -34,7 +34,7 @@ KIND_VA_ALL_ASID = u64(tlbi.KIND_VAA)   # a VA range, whatever the ASID
 KIND_ASID = u64(tlbi.KIND_ASID)         # the entries of one ASID, never global ones
 
 
-@njit
+@njit(cache=True)
 def lookup_l1(m, i, va, asid, is_fetch):  # type: ignore[no-untyped-def]
     """Slot of the L1 instruction (`is_fetch`) or data TLB of PE i that translates `va` for `asid`, or -1.
 
@@ -55,7 +55,7 @@ def lookup_l1(m, i, va, asid, is_fetch):  # type: ignore[no-untyped-def]
     return MISS
 
 
-@njit
+@njit(cache=True)
 def lookup_l2(m, i, va, asid):  # type: ignore[no-untyped-def]
     """Slot of the L2 TLB of PE i that translates `va` for `asid`, or -1. Changes nothing."""
     machine, entries = machine_of(m), l2_of(m, i)
@@ -243,7 +243,7 @@ def insert_walk_cache(m, i, va, asid, coverage, table_pa, attributes, descriptor
     entry["descriptor_pa"], entry["handed"], entry["spare"] = descriptor_pa, ZERO, entry["mask"]
 
 
-@njit
+@njit(cache=True)
 def invalidate(m, i, kind, va, size_bytes, asid, last_level):  # type: ignore[no-untyped-def]
     """Drop what a TLB invalidation covers from all TLBs of PE i. Returns how many entries went, walk cache included.
 

@@ -36,7 +36,7 @@ _OFF = u64(dtypes.STATUS_OFF)
 _QUEUE_ENTRIES, _QUEUE_MASK = u64(dtypes.TLBI_QUEUE_ENTRIES), u64(dtypes.TLBI_QUEUE_ENTRIES - 1)
 
 
-@njit
+@njit(cache=True)
 def issue(m, i, key, operand):  # type: ignore[no-untyped-def]
     """Execute the TLBI with this key (op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2) on PE i. False if it is none of EL1's.
 
@@ -141,7 +141,7 @@ def _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, issuer):  # type
     pe["tlbi_due_cycles"] = min(due, pe["tlbi_due_cycles"])
 
 
-@njit
+@njit(cache=True)
 def apply_due(m, j, now):  # type: ignore[no-untyped-def]
     """Let every TLBI that is due at PE j by cycle `now` take effect, oldest issued first. Returns how many entries were dropped.
 

@@ -49,7 +49,7 @@ _FLAT_FETCH = _FLAT | _WRITABLE | _EL0 | _OUTER_SHAREABLE
 _NON_CACHEABLE, _WRITE_THROUGH = u64(0x44) << MAIR_SHIFT, u64(0xAA) << MAIR_SHIFT
 
 
-@njit
+@njit(cache=True)
 def permissions(attributes, sctlr, el0, pan):  # type: ignore[no-untyped-def]
     """READ, WRITE and EXECUTE bits of what ATTRIBUTE_* bits permit at EL1, or at EL0 if `el0`.
 
@@ -114,7 +114,7 @@ def _flat(m, i, va, is_fetch):  # type: ignore[no-untyped-def]
     return OK
 
 
-@njit
+@njit(cache=True)
 def translate(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
     """Translate `va` for one access of PE i. Returns OK with the translation in walked_of(m, i), or a fault status.
 
@@ -217,7 +217,7 @@ def _same_translation(walked, entry):  # type: ignore[no-untyped-def]
             and (entry["attributes"] | _WRITABLE) == (walked["attributes"] | _WRITABLE))
 
 
-@njit
+@njit(cache=True)
 def probe(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
     """`translate` without a trace: uses the TLBs, then the tables, as the PE would, but charges, fills, counts, emits and updates nothing.
 
@@ -243,7 +243,7 @@ def probe(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
     return OK if status & _CLEAN != ZERO else status
 
 
-@njit
+@njit(cache=True)
 def regime_changed(m, i):  # type: ignore[no-untyped-def]
     """SCTLR, TCR, TTBRn or MAIR of PE i was written: the engine's soft TLB must go, the TLBs keep what they hold.
 

@@ -57,7 +57,7 @@ _TABLE_PXN, _TABLE_UXN = u64(dtypes.ATTRIBUTE_TABLE_PXN), u64(dtypes.ATTRIBUTE_T
 _TABLE_PERMISSIONS = _TABLE_NO_EL0 | _TABLE_READ_ONLY | _TABLE_PXN | _TABLE_UXN
 
 
-@njit
+@njit(cache=True)
 def canonical(m, i, va, is_fetch):  # type: ignore[no-untyped-def]
     """`va` with its top byte made a copy of bit 55 where TCR_EL1.TBIn ignores it (for fetches: unless TBIDn); else `va` itself."""
     tcr, upper = pe_of(m, i)["tcr"], va >> _BIT_55 & ONE
@@ -99,7 +99,7 @@ def output_bits(m, i):  # type: ignore[no-untyped-def]
     return min(implemented, bits)
 
 
-@njit
+@njit(cache=True)
 def walk(m, i, va):  # type: ignore[no-untyped-def]
     """Walk the tables of PE i for `va` (see `canonical`). Returns OK with the translation in walked_of(m, i), or a fault status.
 

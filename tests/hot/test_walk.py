@@ -33,7 +33,8 @@ def world() -> Iterator[World]:
 def random_descriptor(rng: random.Random) -> int:
     """A descriptor: mostly a table or leaf that leads on, with every bit that means something set now and then."""
     kind = rng.choice((3, 3, 3, 3, 3, 3, 1, 1, 0, 2))
-    address = rng.choice((RAM_PA + rng.randrange(RAM_BYTES) // 4096 * 4096,) * 8 + (rng.randrange(1 << 48), 1 << rng.randrange(30, 48)))
+    in_ram = RAM_PA + rng.randrange(RAM_BYTES) // 4096 * 4096
+    address = rng.choice((in_ram,) * 8 + (RAM_PA, RAM_PA, rng.randrange(1 << 48), 1 << rng.randrange(30, 48)))
     value = kind | address
     for bit, odds in ((2, 2), (3, 2), (4, 2), (6, 2), (7, 2), (8, 2), (9, 2), (11, 2), (51, 2), (52, 2), (53, 3), (54, 3), (59, 6), (60, 6),
                       (61, 6), (62, 6), (63, 6)):
@@ -69,12 +70,12 @@ def regime_and_memory(rng: random.Random, world: World) -> tuple[oracle.Regime, 
     return world.regime(), {}
 
 
-def lazy_memory(rng: random.Random, world: World, memory: dict[int, int], pa: int) -> int | None:
-    """RAM whose words are made up when they are first read; everything that no oracle walk read stays 0."""
+def lazy_memory(rng: random.Random, world: World, memory: dict[int, int], pa: int, without: int = 0) -> int | None:
+    """RAM whose words are made up, less the bits `without`, when they are first read; what no oracle walk has read stays 0."""
     if not RAM_PA <= pa < RAM_PA + RAM_BYTES:
         return None
     if pa not in memory:
-        memory[pa] = random_descriptor(rng)
+        memory[pa] = random_descriptor(rng) & ~without
         world.write(pa, memory[pa])
     return memory[pa]
 
