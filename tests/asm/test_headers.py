@@ -5,6 +5,8 @@ from pathlib import Path
 KEYS = ("In", "Out", "Clobbers", "Preserves", "Needs", "Runs from", "Touches while invalid", "Order", "See")
 REQUIRED = {"Out", "Clobbers", "Needs"}
 RULE = "//" + "-" * 88
+NO_RESULT = {"str", "stp", "strb", "cmp", "cmn", "cbz", "cbnz", "tbz", "tbnz", "push_pair", "pop_pair", "msr", "stlr", "ret",
+              "br", "blr", "tlbi", "dc", "ic"}
 LABEL = re.compile(r"^([a-z_][a-z0-9_]*):")
 KEY = re.compile(r"(?:^// |\s{2,})(" + "|".join(KEYS) + r")\s{2,}")
 NOT_FUNCTIONS = ("image_start", "vector_table_el1")
@@ -52,24 +54,46 @@ def faults_of(text: str) -> list[str]:
         breaks = any(re.search(r"\bbl\s+pmap_update_entry\b|\btlbi\s+va", line) for line in body)
         if breaks and "Touches while invalid" not in keys:
             faults.append(f"{name}: breaks an entry but does not say what it touches while invalid")
-        if unsaved := unsaved_registers(body, " ".join(header)):
+        if unsaved := undeclared_writes(body, contract_of(header)):
             faults.append(f"{name}: writes {', '.join(unsaved)} without saving them or saying so")
     return faults
 
 
-def unsaved_registers(body: list[str], header: str) -> list[str]:
-    """Callee-saved registers (x19 to x28) that a function loads or computes, does not push, and does not declare to clobber."""
-    if re.search(r"Clobbers\s+everything|Clobbers\s+nothing that the frame", header):
+def contract_of(header: list[str]) -> dict[str, str]:
+    """The text under each key of a header; a line without a key continues the one before."""
+    contract: dict[str, str] = {}
+    key = ""
+    for line in header[2:-1]:
+        parts = KEY.split(line)                 # text, key, text, key, text ...
+        if key:
+            contract[key] += " " + parts[0].removeprefix("//")
+        for key, text in zip(parts[1::2], parts[2::2], strict=True):
+            contract[key] = contract.get(key, "") + text
+    return contract
+
+
+def undeclared_writes(body: list[str], contract: dict[str, str]) -> list[str]:
+    """Registers that a function itself writes (not those it calls), does not save with push_pair and does not name under Out or Clobbers."""
+    if contract.get("Clobbers", "").startswith(("everything", "nothing that the frame")):
         return []
+    declared_text = contract.get("Out", "") + " " + contract.get("Clobbers", "")
+    declared = {int(number) for number in re.findall(r"[xw](\d+)", declared_text)}
+    for first, last in re.findall(r"[xw](\d+)-[xw](\d+)", declared_text):
+        declared |= set(range(int(first), int(last) + 1))
     aliases = {match[1]: match[2] for line in body if (match := re.match(r"(\w+)\s+\.req\s+(\w+)", line))}
-    pushed = {register for line in body if line.startswith("push_pair") for register in re.findall(r"x\d+", line)}
-    written = set()
-    for line in body:
-        match = re.match(r"(\w+)\s+(\w+)", line)
-        if match and match[1] not in ("str", "stp", "strb", "cmp", "cmn", "cbz", "cbnz", "tbz", "tbnz", "push_pair", "pop_pair", "msr", "stlr", "ret", "br", "blr"):
-            written.add(aliases.get(match[2], match[2]).replace("w", "x"))
-    saved = {f"x{number}" for number in range(19, 29)}
-    return sorted((written & saved) - pushed)
+    saved = {int(number) for line in body if line.startswith("push_pair") for number in re.findall(r"x(\d+)", line)}
+    written = {int(register[1:]) for line in body for register in written_by(line, aliases)}
+    return [f"x{number}" for number in sorted(written - declared - saved)]
+
+
+def written_by(line: str, aliases: dict[str, str]) -> list[str]:
+    """General-purpose registers that an instruction writes, base registers left out."""
+    mnemonic, _, operands = line.partition(" ")
+    if mnemonic in NO_RESULT or not operands:
+        return []
+    places = slice(1, 2) if mnemonic.startswith("ldadd") else slice(0, 2 if mnemonic == "ldp" else 1)
+    names = [aliases.get(name.strip(), name.strip()) for name in operands.split(",")[places]]
+    return [name for name in names if re.fullmatch(r"[xw]\d+", name) and name != "x30"]
 
 
 def test_every_function_declares_its_contract(source: Path) -> None:
@@ -89,5 +113,6 @@ def test_each_kind_of_fault_is_found() -> None:
     assert faults_of(GOOD.replace("// Needs     EL1\n", "")) == ["do_it: lacks Needs"]
     assert "out of order" in faults_of(GOOD.replace("// Out       nothing\n", "").replace("// Needs     EL1\n", "// Needs     EL1\n// Out       x0\n"))[0]
     assert "touches while invalid" in faults_of(GOOD.replace("        ret", "        tlbi    vaae1is, x0\n        ret"))[0]
+    assert "writes x1 " in faults_of(GOOD.replace("        ret", "        ldp     x0, x1, [sp]\n        ret"))[0]
     assert "writes x19" in faults_of(GOOD.replace("        ret", "        mov     x19, x0\n        ret"))[0]
     assert faults_of(GOOD.replace("        ret", "        push_pair x19, x30\n        mov     x19, x0\n        ret")) == []

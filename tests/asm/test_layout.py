@@ -1,4 +1,5 @@
 """The numbers that Python and `asm/` share: one owner, no bare offset in a source, no overlap, FreeBSD's frame."""
+import itertools
 import re
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_no_two_regions_of_memory_overlap(pes: int, stack_pages: int, guard_page
         return
     regions = sorted([(c["IMAGE_PA"], layout.TEXT_BYTES_MAX), (c["TABLES_PA"], c["TABLES_BYTES"]), (c["PCPU_PA"], pes * 4096),
                       (c["DATA_RUN_PA"], c["DATA_PAGES"] * 4096), (c["STACK_RUN_PA"], pes * c["STACK_STRIDE_BYTES"])])
-    assert all(low + size <= high for (low, size), (high, _) in zip(regions, regions[1:], strict=False))
+    assert all(low + size <= high for (low, size), (high, _) in itertools.pairwise(regions))
     assert c["PCPU_RUN_PA"] % layout.BLOCK_BYTES == c["PCPU_RUN_VA"] % layout.BLOCK_BYTES == 0
     assert c["STACK_TABLES"] * layout.BLOCK_BYTES >= pes * c["STACK_STRIDE_BYTES"]
 

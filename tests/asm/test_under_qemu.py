@@ -33,8 +33,8 @@ def command(image: GnuImage, pes: int, *more: str) -> list[str]:
 
 def run(image: GnuImage, pes: int) -> tuple[str, int]:
     """Console text and exit status of a guest that ends."""
-    done = subprocess.run([*command(image, pes), "-monitor", "none", "-serial", "stdio"], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=30)
+    done = subprocess.run([*command(image, pes), "-monitor", "none", "-serial", "stdio"], check=False, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30)
     return done.stdout.replace("\r", ""), done.returncode
 
 
@@ -66,6 +66,38 @@ def test_the_rendezvous_gathers_every_number_of_pes(pes: int, lse: bool, build: 
     built_in = kernel("rendezvous")
     image = build(built_in, built_in.build_constants(pes, 50, 2, lse=lse))
     assert run(image, pes) == (f"rendezvous: {pes} PEs, 50 rounds, all acted\n", 0)
+
+
+ALL_ON_AT_RESET = """
+        mov     x19, #1
+next:   cmp     x19, #{pes}
+        b.hs    enter
+        mov     x0, #0x0003
+        movk    x0, #0xc400, lsl #16            // CPU_ON
+        mov     x1, x19
+        mov     x2, #0x40080000
+        mov     x3, #0
+        hvc     #0
+        add     x19, x19, #1
+        b       next
+enter:  mov     x0, #0
+        mov     x2, #0x40080000
+        br      x2
+        .section .image, "a"
+        .incbin "{image}"
+"""
+
+
+@pytest.mark.parametrize("pes", [2, 4])
+def test_the_kernel_boots_when_every_pe_starts_at_its_entry(pes: int, build: Build, tmp_path: Path) -> None:
+    """A few instructions elsewhere send all PEs to the image's first word, as a machine does that has all of them on at reset."""
+    built_in = kernel("rendezvous")
+    image = build(built_in, built_in.build_constants(pes, 20, 0))
+    (tmp_path / "all_on.s").write_text(ALL_ON_AT_RESET.format(pes=pes, image=image.path))
+    subprocess.run(["aarch64-linux-gnu-as", "-o", "all_on.o", "all_on.s"], cwd=tmp_path, check=True)
+    places = ["-Ttext=0x44000000", "--section-start=.image=0x40080000", "-e", "0x44000000"]
+    subprocess.run(["aarch64-linux-gnu-ld", *places, "-o", "all_on.elf", "all_on.o"], cwd=tmp_path, check=True)
+    assert run(GnuImage(tmp_path / "all_on.elf", {}), pes) == (f"rendezvous: {pes} PEs, 20 rounds, all acted\n", 0)
 
 
 def test_pes_that_the_kernel_was_not_built_for_stay_off(build: Build) -> None:
