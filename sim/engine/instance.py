@@ -74,6 +74,10 @@ class Instance:
             raise SimulatorError("the engine's registers are not where the start-up search found them")
         self._uc.reg_write(arm64_const.UC_ARM64_REG_X17, 0)
 
+    def registers(self) -> Any:
+        """X0..X30, SP and PC as a ctypes array of 33 words, in place."""
+        return (ctypes.c_uint64 * 33).from_address(self.registers_address)
+
     def read(self, register: int) -> int:
         """Value of the register with an engine number."""
         return int(self._uc.reg_read(register))

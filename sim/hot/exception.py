@@ -6,12 +6,12 @@ Source: DDI 0487 L.a, D1.4 (exception entry), D24.2 (ESR_EL1).
 import numpy as np
 from numba import njit
 
-from sim.arch import syndrome
+from sim.arch import instruction, syndrome
 from sim.arch.register_keys import REGISTER_KEYS
 from sim.arch.vectors import FIQ, IRQ, SERROR, SYNCHRONOUS, TABLE_BYTES
 from sim.hot import stops
 from sim.hot.decode import cost_of_prefix, effective_address, instruction_flags
-from sim.arch import instruction
+from sim.hot.decode import word_at as decode_word
 from sim.hot.events import emit
 from sim.hot.registers import (
     ID_ELR_EL1, ID_ESR_EL1, ID_FAR_EL1, ID_SP_EL0, ID_SP_EL1, PC, PSTATE_DAIF, PSTATE_EL1H, PSTATE_EL_MASK, PSTATE_EL_SHIFT,
@@ -28,7 +28,7 @@ KIND_SYNCHRONOUS, KIND_IRQ, KIND_FIQ, KIND_SERROR = u64(SYNCHRONOUS), u64(IRQ), 
 SLOT_SHIFT, FROM_EL0, FROM_EL1H = u64(7), u64(0x400), u64(0x200)
 SCTLR_SPAN = u64(1 << 23)
 VECTOR_TABLE_BYTES = u64(TABLE_BYTES)
-WORD_MASK = u64(0xFFFF_FFFF)
+COST_EXCEPTION_GENERATING = instruction.COST_EXCEPTION_GENERATING
 PAGE_MASK = u64(0xFFFF_FFFF_FFFF_F000)
 PAGE_OFFSET = u64(0xFFF)
 MANY_RECURSIONS = u64(16)               # unlike faults nest this many times deeper before the verdict
@@ -81,17 +81,22 @@ def settle_prefix(m, pe, pc):  # type: ignore[no-untyped-def]
         settle_block(pe)
 
 
+@njit(cache=True)
+def settle_step(m, i):  # type: ignore[no-untyped-def]
+    """Charge a call (HVC, HLT) that Python has just answered for PE i."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    pe["cycles"] += max(machine["costs"][COST_EXCEPTION_GENERATING], ONE)
+    pe["instructions"] += ONE
+    pe["previous_flags"] = ZERO
+
+
 @njit
 def word_at(m, pe, pc):  # type: ignore[no-untyped-def]
     """The instruction at `pc` in the page that the PE executes from; 0 (UDF) if it is not there."""
     if (pc & PAGE_MASK) != pe["code_va"] or pc & u64(3) != ZERO:
         return ZERO
     offset = (pe["code_pa"] | (pc & PAGE_OFFSET)) - machine_of(m)["ram_pa"]
-    ram = ram_of(m)
-    word = ZERO
-    for k in range(4):
-        word |= u64(ram[np.int64(offset) + 3 - k]) << u64(8 * (3 - k))
-    return word
+    return decode_word(ram_of(m), np.int64(offset))
 
 
 @njit

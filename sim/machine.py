@@ -1,0 +1,398 @@
+"""The public object: a machine of N PEs that loads an image and runs it.
+
+    from sim.machine import Machine
+    result = Machine(pes=4, profile="cortex-a72").load("kernel.s").run()
+"""
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.arch.memory_map import IMAGE_OFFSET_BYTES, PAGE_BYTES, RAM_PA
+from sim.build import build_state
+from sim.devices import psci, semihosting
+from sim.devices.device_tree import build_device_tree
+from sim.engine import power
+from sim.engine.instance import Context, Instance, attach
+from sim.engine.memory import output_address, read_virtual
+from sim.errors import SimulatorError, UserError
+from sim.hot import stops
+from sim.hot.exception import settle_step
+from sim.hot.loop import run as run_compiled
+from sim.hot.schedule import rebuild
+from sim.loader.image import Image, check_segments
+from sim.loader.load import load_image
+from sim.observers import verdict as verdicts
+from sim.observers.verdict import Verdict
+from sim.result import Result, pe_statistics
+from sim.settings import BUDGET_DEFAULT_CYCLES, Settings
+from sim.state import dtypes
+from sim.state.events import BY_NAME, EVENT_CONSOLE
+from sim.timing.profile import Profile, load_profile
+from sim.trace.log import EventLog
+from sim.view import PEView
+
+CHUNK_CYCLES = 8_000_000                # of simulated time, and
+CHUNK_SLICES = 200_000                  # slices, after which the loop lets Python look; fixed numbers, so that they cannot change a result
+MARKS_MOST = 256
+
+
+class Observer(Protocol):
+    """Listens to events. It cannot change the machine, and its presence changes no timing."""
+
+    def events(self, chunk: npt.NDArray[np.void]) -> None:
+        """A chunk of events (dtype `sim.state.dtypes.EVENT`), in the order of the log."""
+
+
+class Machine:
+    """N PEs with modelled TLBs over one shared RAM, on QEMU's `virt` platform.
+
+    pes: 1..256. profile: a built-in name, a path of a TOML file, or a Profile. The other keywords are those of `Settings`.
+    observers: told of every event, in order. console: called with each piece of console text as it appears.
+    Raises UserError for settings that make no sense.
+    """
+
+    def __init__(self, pes: int = 1, profile: str | Path | Profile = "cortex-a72", *, observers: Sequence[Observer] = (),
+                 console: Callable[[str], None] | None = None, **settings: Any) -> None:
+        self.settings = Settings(pes=pes, **settings)
+        self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
+        self.state = build_state(self.profile, self.settings)
+        self.image: Image | None = None
+        self._instances = [Instance(self.state, index) for index in range(pes)]
+        self._steppers: dict[int, Instance] = {}
+        self._context = Context(self._instances[0])
+        self.state.machine[0]["context"] = self._context.address
+        for index, instance in enumerate(self._instances):
+            attach(self.state, index, instance)
+        self.pes = [PEView(self.state, instance, index) for index, instance in enumerate(self._instances)]
+        self.log = EventLog()
+        self.watched: list[str] = []
+        self._observers, self._console = list(observers), console
+        self._text = bytearray()
+        self._printed = 0
+        self._verdict: Verdict | None = None
+        self._interrupted = False
+
+    # ---- loading
+
+    def load(self, source: str | Path | Image, *, constants: Mapping[str, int] | None = None, include_dirs: Sequence[str | Path] = (),
+             marks: Sequence[str] = ()) -> Self:
+        """Put an image into RAM and power on PE 0 (or all PEs with start="all") at its entry.
+
+        source: path of a .s, ELF or flat file, or an Image. constants, include_dirs: for assembler sources. marks: symbols whose
+        passing is recorded. Flat images and sources start with x0 = device tree; an ELF with x0 = 0 and the device tree at the
+        start of RAM if it loads nothing there. Raises UserError for anything wrong with the image.
+        """
+        origin_pa = RAM_PA + IMAGE_OFFSET_BYTES
+        image = source if isinstance(source, Image) else load_image(
+            source, origin_pa=origin_pa, constants=dict(constants or {}), include_dirs=[Path(path) for path in include_dirs])
+        check_segments(image, RAM_PA, self.state.ram.nbytes)
+        self.image = image
+        for segment in image.segments:
+            self.write_physical(segment.pa, segment.data + bytes(segment.size_bytes - len(segment.data)))
+        x0 = self._place_device_tree(image)
+        self._watch(marks)
+        for index in range(self.settings.pes if self.settings.start == "all" else 1):
+            power.power_on(self.state, self._instances[index], index, image.entry_pa, x0, at_cycle=0)
+        return self
+
+    def _place_device_tree(self, image: Image) -> int:
+        """Write the device tree where the image leaves room; returns x0."""
+        tree = build_device_tree(self.settings.pes, self.state.ram.nbytes, self.settings.bootargs)
+        ram_end_pa = RAM_PA + self.state.ram.nbytes
+        occupied = sorted((segment.pa, segment.pa + segment.size_bytes) for segment in image.segments if segment.size_bytes)
+        candidates = [RAM_PA]
+        if image.kind != "elf":                             # as `virt`: behind the image, 2 MiB aligned, if there is room
+            candidates = [-(-max(end for _, end in occupied) // (2 << 20)) * (2 << 20), RAM_PA]
+        for pa in candidates:
+            if pa + len(tree) <= ram_end_pa and all(end <= pa or start >= pa + len(tree) for start, end in occupied):
+                self.write_physical(pa, tree)
+                return pa if image.kind != "elf" else 0
+        if image.kind == "elf":
+            return 0
+        raise UserError(f"{image.name}: no room in {self.state.ram.nbytes >> 20} MiB of RAM for the device tree of {len(tree)} bytes")
+
+    def _watch(self, marks: Sequence[str]) -> None:
+        """Record when each symbol is passed. Symbols are physical addresses here, or identity-mapped ones."""
+        if len(marks) > MARKS_MOST:
+            raise UserError(f"{len(marks)} watched symbols: at most {MARKS_MOST}")
+        symbols = self.image.symbols if self.image else {}
+        for name in marks:
+            if name not in symbols:
+                raise UserError(f"{self.image.name if self.image else 'image'}: no symbol {name!r} to watch")
+        self.watched = sorted(marks, key=lambda name: self.address(name))
+        for index, name in enumerate(self.watched):
+            self.state.marks[index] = self.address(name)
+        self.state.machine[0]["mark_count"] = len(self.watched)
+
+    def address(self, symbol: str) -> int:
+        """Address of a symbol of the loaded image. Raises UserError if there is none."""
+        found = self.image.symbols.get(symbol) if self.image else None
+        if found is None:
+            raise UserError(f"no symbol {symbol!r} in the loaded image")
+        return found
+
+    def symbol(self, address: int) -> str | None:
+        """Nearest symbol at or below an address, `name+0x10`."""
+        return self.image.symbols.find(address) if self.image else None
+
+    # ---- memory
+
+    def read_physical(self, pa: int, size_bytes: int) -> bytes:
+        """Bytes of RAM. Raises UserError outside RAM."""
+        offset = self._offset(pa, size_bytes)
+        return self.state.ram[offset : offset + size_bytes].tobytes()
+
+    def write_physical(self, pa: int, data: bytes) -> None:
+        """Change RAM; code that was executed there is fetched anew. Raises UserError outside RAM."""
+        offset = self._offset(pa, len(data))
+        if not data:
+            return
+        self.state.ram[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        pages = self.state.page_flags[offset // PAGE_BYTES : (offset + len(data) - 1) // PAGE_BYTES + 1]
+        if (pages & dtypes.PAGE_EXECUTED).any():
+            self.state.pes["code_flush"] = 1
+            self.state.machine[0]["facts_stale"] = 1
+
+    def _offset(self, pa: int, size_bytes: int) -> int:
+        if not RAM_PA <= pa <= RAM_PA + self.state.ram.nbytes - size_bytes:
+            raise UserError(f"physical address {pa:#x} (+{size_bytes} bytes) is outside RAM")
+        return pa - RAM_PA
+
+    def read_virtual(self, pe: int, va: int, size_bytes: int) -> bytes:
+        """Memory as a load of that PE at EL1 would see it. Raises UserError where it would fault."""
+        data = read_virtual(self.state, pe, va, size_bytes)
+        if data is None:
+            raise UserError(f"PE {pe} has no readable translation for all of {va:#x} (+{size_bytes} bytes)")
+        return data
+
+    def read_virtual_or_none(self, pe: int, va: int, size_bytes: int) -> bytes | None:
+        """As read_virtual, None instead of an error."""
+        return read_virtual(self.state, pe, va, size_bytes)
+
+    def translate(self, pe: int, va: int) -> int | None:
+        """PA that a read of that PE at EL1 would reach, None where it would fault."""
+        return output_address(self.state, pe, va)
+
+    # ---- running
+
+    def inject_serror(self, pe: int, at_cycle: int, syndrome: int = 0) -> None:
+        """An SError interrupt becomes pending at PE `pe` at a cycle of its clock. syndrome: ISS, 25 bits."""
+        self.state.pes[pe]["serror_due_cycles"] = at_cycle
+        self.state.pes[pe]["serror_syndrome"] = syndrome & 0x1FF_FFFF
+
+    def inject_line(self, pe: int, line: str, asserted: bool = True) -> None:
+        """Raise or lower a raw "irq" or "fiq" line of a PE, beside what the GIC signals."""
+        if line not in ("irq", "fiq"):
+            raise UserError(f"there is no interrupt line {line!r}: irq or fiq")
+        self.state.pes[pe][f"{line}_injected"] = int(asserted)
+        self.state.pes[pe]["irq_due_cycles"] = 0 if asserted else dtypes.NOWHERE
+
+    def run(self, budget_cycles: int = BUDGET_DEFAULT_CYCLES) -> Result:
+        """Run until the guest ends, nothing can happen any more, or `budget_cycles` of simulated time in total are used up.
+
+        Calling it again goes on where it stopped. Ctrl-C ends it with the verdict so far.
+        """
+        if self.image is None:
+            raise UserError("nothing is loaded: call load() first")
+        if budget_cycles < 1:
+            raise UserError(f"budget of {budget_cycles} cycles: it must be at least 1")
+        machine, started = self.state.machine[0], time.perf_counter()
+        machine["budget_cycles"] = budget_cycles
+        self._verdict = self._verdict if self._verdict and self._verdict.kind == verdicts.EXITED else None
+        self._interrupted = False
+        rebuild(self.state.handle)
+        previous = _catch_interrupt(self._on_interrupt)
+        try:
+            while self._verdict is None:
+                machine["chunk_end_cycles"] = self._next_cycle() + CHUNK_CYCLES
+                machine["slice_end"] = int(machine["slices"]) + CHUNK_SLICES
+                with np.errstate(over="ignore"):
+                    reason = int(run_compiled(self.state.handle))
+                self._drain()
+                self._answer(reason)
+                if self._interrupted and self._verdict is None:
+                    self._verdict = self._at(verdicts.INTERRUPTED, "stopped by the user")
+        finally:
+            if previous is not None:
+                signal.signal(signal.SIGINT, previous)
+        return self._result(time.perf_counter() - started)
+
+    def _on_interrupt(self, _signal: int, _frame: object) -> None:
+        self._interrupted = True
+
+    def _next_cycle(self) -> int:
+        keys = self.state.heap_key
+        return min(int(keys[int(self.state.heap[0])]), 1 << 62)
+
+    def _drain(self) -> None:
+        """Take events out of the ring: to the log, the observers, the console."""
+        machine, ring = self.state.machine[0], self.state.ring
+        head, tail = int(machine["ring_head"]), int(machine["ring_tail"])
+        if head != tail:
+            mask = int(machine["ring_mask"])
+            first, last = tail & mask, head & mask
+            chunk = ring[first:last].copy() if first < last else np.concatenate([ring[first:], ring[:last]])
+            machine["ring_tail"] = head
+            self.log.append(chunk)
+            for observer in self._observers:
+                observer.events(chunk)
+            written = chunk[chunk["kind"] == EVENT_CONSOLE]["aux"]
+            if len(written):
+                self._print(written.astype(np.uint8).tobytes())
+        self.log.lost = int(machine["ring_lost"])
+        machine["stop_request"] = 0
+
+    def _print(self, data: bytes) -> None:
+        self._text += data
+        if self._console is not None:
+            text = data.decode("utf-8", "replace")
+            self._console(text)
+
+    # ---- what the loop came back for
+
+    def _answer(self, reason: int) -> None:
+        pe = int(self.state.machine[0]["reason_pe"])
+        if reason in (stops.REASON_CHUNK, stops.REASON_DRAIN):
+            return
+        if reason == stops.REASON_PSCI:
+            self._psci(pe)
+        elif reason == stops.REASON_SEMIHOSTING:
+            self._semihosting(pe)
+        elif reason == stops.REASON_STEPPER:
+            self._steppers[pe] = Instance(self.state, pe)
+            attach(self.state, pe, self._steppers[pe], as_stepper=True)
+        else:
+            self._verdict = self._judge(reason, pe)
+
+    def _judge(self, reason: int, pe: int) -> Verdict:
+        if reason == stops.REASON_BUDGET:
+            return self._at(verdicts.BUDGET, f"{int(self.state.machine[0]['budget_cycles']):,} cycles used up", pe)
+        if reason == stops.REASON_DEADLOCK:
+            waiting = [index for index, record in enumerate(self.state.pes) if record["status"] in (dtypes.STATUS_WFI, dtypes.STATUS_WFE)]
+            return self._at(verdicts.DEADLOCK, f"{len(waiting)} of {self.settings.pes} PEs wait and nothing can wake them", waiting[0])
+        if reason == stops.REASON_ALL_OFF:
+            return Verdict(verdicts.FINISHED, "every PE is powered off")
+        record = self.state.pes[pe]
+        if reason == stops.REASON_RECURSION:
+            return self._at(verdicts.RECURSION, f"{int(record['nested_entries'])} exceptions taken inside each other's handlers, the last with "
+                            f"ESR {int(record['entry_esr']):#x} and ELR {int(record['entry_elr']):#x}"
+                            f"{self._named(int(record['entry_elr']))}", pe)
+        if reason == stops.REASON_LIVELOCK:
+            return self._at(verdicts.LIVELOCK, f"the vector faults on itself, SP constant at {int(record['entry_sp']):#x}: "
+                            f"{int(record['same_entries'])} entries with ELR {int(record['entry_elr']):#x}"
+                            f"{self._named(int(record['entry_elr']))}", pe)
+        if reason == stops.REASON_ENGINE:
+            return self._at(verdicts.ENGINE, f"the engine stopped with error {int(record['stop_a'])}, which has no architectural meaning", pe)
+        raise SimulatorError(f"the run loop returned reason {reason} (seed {self.settings.seed})")
+
+    def _named(self, address: int) -> str:
+        name = self.symbol(address)
+        return f" <{name}>" if name else ""
+
+    def _at(self, kind: str, reason: str, pe: int | None = None, exit_status: int | None = None) -> Verdict:
+        if pe is None:
+            pe = int(self.state.machine[0]["reason_pe"])
+        pc = self.pes[pe].pc
+        return Verdict(kind, reason, pe, pc, self.symbol(pc), exit_status)
+
+    def _psci(self, pe: int) -> None:
+        view = self.pes[pe]
+        arguments = (view.x(0), view.x(1), view.x(2), view.x(3))
+        self._emit("psci", pe, *arguments)
+        view.pc += 4
+        settle_step(self.state.handle, pe)
+        answer = psci.call(self, pe, arguments)
+        if answer is not None:
+            view.set_x(0, answer)
+        rebuild(self.state.handle)
+
+    def _semihosting(self, pe: int) -> None:
+        view = self.pes[pe]
+        self._emit("semihosting", pe, view.x(0), view.x(1))
+        answer = semihosting.call(self, pe, view.x(0), view.x(1))
+        if answer.text:
+            for byte in answer.text:
+                self._emit("console", pe, byte)
+            self._drain()
+        if answer.exit_status is not None:
+            reason = f"the guest exited with status {answer.exit_status}"
+            self._verdict = self._at(verdicts.EXITED, reason, pe, answer.exit_status)
+            return
+        view.set_x(0, answer.x0)
+        view.pc += 4
+        settle_step(self.state.handle, pe)
+
+    def _emit(self, kind: str, pe: int, aux: int, a: int = 0, b: int = 0, c: int = 0) -> None:
+        """An event that Python makes, in its place in the log."""
+        machine = self.state.machine[0]
+        number = BY_NAME[kind].number
+        if not int(machine["event_mask"]) >> number & 1:
+            return
+        if int(machine["ring_head"]) - int(machine["ring_tail"]) > int(machine["ring_mask"]):
+            self._drain()
+        head = int(machine["ring_head"])
+        self.state.ring[head & int(machine["ring_mask"])] = (self.state.pes[pe]["cycles"], pe, number, aux & 0xFFFF_FFFF, a, b, c)
+        machine["ring_head"] = head + 1
+
+    # ---- what PSCI needs (sim.devices.psci.Firmware)
+
+    def pe_of_mpidr(self, affinity: int) -> int | None:
+        """PE with these affinity fields (Aff0 = PE mod 16, Aff1 = PE / 16), None if there is none."""
+        if affinity & ~0xFFFF or affinity & 0xFF > 15:
+            return None
+        index = (affinity >> 8) * 16 + (affinity & 0xFF)
+        return index if index < self.settings.pes else None
+
+    def is_on(self, pe: int) -> bool:
+        """Whether a PE is powered on."""
+        return int(self.state.pes[pe]["status"]) != dtypes.STATUS_OFF
+
+    def power_on(self, pe: int, entry_pa: int, context: int, caller: int) -> None:
+        """CPU_ON: the target starts with its MMU off at `entry_pa`, x0 = context."""
+        cycle = int(self.state.pes[caller]["cycles"])
+        power.power_on(self.state, self._instances[pe], pe, entry_pa, context, at_cycle=cycle)
+        self._emit("power", pe, 1, entry_pa)
+
+    def power_off(self, pe: int) -> None:
+        """CPU_OFF."""
+        self.state.pes[pe]["status"] = dtypes.STATUS_OFF
+        self._emit("power", pe, 0)
+
+    def system_off(self, pe: int) -> None:
+        """SYSTEM_OFF."""
+        self._verdict = self._at(verdicts.FINISHED, "PSCI SYSTEM_OFF", pe)
+
+    def system_reset(self, pe: int) -> None:
+        """SYSTEM_RESET: a run ends there; nothing is started again."""
+        self._verdict = self._at(verdicts.FINISHED, "PSCI SYSTEM_RESET", pe)
+
+    def suspend(self, pe: int) -> None:
+        """CPU_SUSPEND: a standby state, ended as WFI is."""
+        self.state.pes[pe]["status"] = dtypes.STATUS_WFI
+
+    # ---- the end
+
+    def _result(self, seconds: float) -> Result:
+        if self._verdict is None:
+            raise SimulatorError("a run ended without a verdict")
+        count = range(self.settings.pes)
+        return Result(
+            self._verdict, [view.registers() for view in self.pes], [pe_statistics(self.state, index) for index in count],
+            self._text.decode("utf-8", "replace"), self.log, self.profile.clock_hz, seconds,
+            {"pes": self.settings.pes, "profile": self.profile.name, "interleaving": self.settings.interleaving,
+             "quantum_cycles": self.settings.quantum_cycles, "seed": self.settings.seed,
+             "image": self.image.name if self.image else None},
+        )
+
+
+def _catch_interrupt(handler: Callable[[int, object], None]) -> Any:
+    """Route Ctrl-C to a flag while the compiled loop runs; None where that is not ours to do (not the main thread)."""
+    try:
+        return signal.signal(signal.SIGINT, handler)
+    except ValueError:
+        return None

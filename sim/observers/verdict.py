@@ -1,0 +1,37 @@
+"""How a run ended: one word, who, where, why, and the exit code of the command."""
+from dataclasses import dataclass
+
+FINISHED, EXITED, BUDGET, DEADLOCK, RECURSION, LIVELOCK, INTERRUPTED, ENGINE = (
+    "finished", "exited", "budget", "deadlock", "recursion", "livelock", "interrupted", "engine",
+)
+#: Exit codes of `quiesce run`. "exited" gives the guest's own status.
+EXIT_CODES = {FINISHED: 0, BUDGET: 101, DEADLOCK: 102, RECURSION: 103, LIVELOCK: 104, INTERRUPTED: 130, ENGINE: 105}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The end of a run.
+
+    kind: one of the words above. pe, pc, symbol: who and where; None where nobody in particular is meant. reason: a phrase.
+    exit_status: what the guest said, for "exited" only.
+    """
+
+    kind: str
+    reason: str
+    pe: int | None = None
+    pc: int | None = None
+    symbol: str | None = None
+    exit_status: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code for the command line."""
+        return self.exit_status or 0 if self.kind == EXITED else EXIT_CODES[self.kind]
+
+    def __str__(self) -> str:
+        where = ""
+        if self.pe is not None:
+            where = f" PE {self.pe}"
+            if self.pc is not None:
+                where += f" at {self.pc:#x}" + (f" <{self.symbol}>" if self.symbol else "")
+        return f"verdict: {self.kind}{where}: {self.reason}"
