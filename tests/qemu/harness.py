@@ -50,6 +50,8 @@ IMAGES_TO_RUN = (
     Image("faults_4k"),
     Image("faults_16k"),
     Image("faults_64k"),
+    Image("psci", pes=4),
+    Image("sgi_4pe", pes=4),
 )
 
 
