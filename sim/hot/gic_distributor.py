@@ -52,7 +52,7 @@ _ID_VALUES = u64(0x3B_B4_92_00_00_00_44), u64(0xB1_05_F0_0D_00)     # a byte for
 _BANK_BYTES, _BANK_SHIFT, _BITS_PER_BANK_BYTE = u64(0x80), u64(7), u64(8)
 _ROUTE_LOW, _ROUTE_HIGH = u64(0x80FF_FFFF), u64(0xFF)
 _LOW_HALF, _BYTE, _EDGE_BITS = u64(0xFFFF_FFFF), u64(0xFF), u64(0xAAAA_AAAA)
-_THIRTY_TWO, _EIGHT, _SIXTEEN, _THREE = u64(32), u64(8), u64(16), u64(3)
+_THIRTY_TWO, _SEVEN, _EIGHT, _THREE = u64(32), u64(7), u64(8), u64(3)
 
 
 @njit
@@ -78,9 +78,9 @@ def is_gic(m, pa):  # type: ignore[no-untyped-def]
 def _identification(offset):  # type: ignore[no-untyped-def]
     """PIDR4..7, PIDR0..3, CIDR0..3 of the distributor."""
     number = (offset - ID_FIRST) // FOUR
-    if number < _EIGHT - ONE:
+    if number < _SEVEN:
         return (_ID_VALUES[0] >> (number * _EIGHT)) & _BYTE
-    return (_ID_VALUES[1] >> ((number - _EIGHT + ONE) * _EIGHT)) & _BYTE
+    return (_ID_VALUES[1] >> ((number - _SEVEN) * _EIGHT)) & _BYTE
 
 
 # --- private interrupts: the SGI_base frame of a redistributor -----------------------------------------------------------------
