@@ -6,11 +6,9 @@ An A64 instruction has four bytes whatever it is, so the layout is known before 
 from collections.abc import Mapping, Sequence
 
 from sim.loader.expression import ExpressionError, NotYetKnown, Parser, Token, Tree, Value, evaluate, tokenize
-from sim.loader.layout import LOCAL_MARK, Bytes, Fill, Instruction, Number, Section, Symbols
+from sim.loader.layout import LOCAL_MARK, NOP, Bytes, Fill, Instruction, Number, Section, Symbols
 from sim.loader.operands import OTHER_NAMES, Operand, OperandParser, Part, is_register
 from sim.loader.text import Place, SourceError, Statement
-
-_NOP = (0xD503201F).to_bytes(4, "little")
 
 
 class Builder:
@@ -157,7 +155,7 @@ class Builder:
         self.section.alignment = max(self.section.alignment, alignment)
         if fill is None and self.section.is_code and needed:
             self.emit(bytes(needed % 4))
-            self.section.add(needed - needed % 4, Fill(_NOP), self.statement)
+            self.section.add(needed - needed % 4, Fill(NOP), self.statement)
         elif needed:
             self.section.add(needed, Fill(fill or b"\0"), self.statement)
 

@@ -11,6 +11,7 @@ SECTION_MAX_BYTES = 1 << 36             # larger than any RAM that a host gives
 CONTENT_MAX_BYTES = 256 << 20           # bytes other than zeros that a source may make
 GAP_BYTES = 64 << 10                    # zeros from this length on end a segment instead of being stored
 SYMBOL_DEPTH_MAX = 100                  # symbols defined by symbols
+NOP = (0xD503201F).to_bytes(4, "little")
 LOCAL_MARK = "\x02"                     # in the names of labels 1: and of literals, which no source can spell
 
 
@@ -142,17 +143,25 @@ class Symbols:
 def place(sections: list[Section], origin_pa: int) -> None:
     """Give each section its address: .text first, then other code, then data, then space, each group in order of appearance.
 
-    That is the order in which GNU ld's default script puts the sections of one object.
+    That is the order in which GNU ld's default script puts the sections of one object, and between code sections it pads with NOPs, too.
     """
     def rank(section: Section) -> int:
         return 0 if section.name == ".text" else 1 if section.is_code else 3 if section.is_zero else 2
 
     address = origin_pa
-    for section in sorted(sections, key=rank):
-        if section.size_bytes and section.name != ".text":
-            address += -address % section.alignment
+    before: Section | None = None
+    for section in sorted((s for s in sections if s.size_bytes or s.name == ".text"), key=rank):
+        padding_bytes = -address % section.alignment if section.name != ".text" else 0
+        if padding_bytes and before is not None and before.is_code and section.is_code:
+            before.add(padding_bytes % 4, Bytes(bytes(padding_bytes % 4)), before.items[-1].statement)
+            before.add(padding_bytes - padding_bytes % 4, Fill(NOP), before.items[-1].statement)
+        address += padding_bytes
+        before = section if section.size_bytes else before
         section.base_pa = address
         address += section.size_bytes
+    for section in sections:
+        if section.base_pa is None:             # empty, but it may have labels
+            section.base_pa = address
 
 
 def segments_of(sections: list[Section], data_of: dict[int, bytes]) -> tuple[tuple[Segment, ...], tuple[ListingLine, ...]]:

@@ -97,7 +97,7 @@ class OperandParser:
 
     def _end_of_leaf(self) -> None:
         following = self._parser.peek()
-        if following not in ("", ",", "]", "}", "!", "{"):
+        if following not in ("", ",", "[", "]", "}", "!"):
             raise ExpressionError(f"`{following}` is not expected here")
 
     def _leaf(self, token: Token) -> None:
