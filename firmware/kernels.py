@@ -39,7 +39,8 @@ class Kernel:
         """Where its `.include` lines look."""
         return (ASM_DIRECTORY,)
 
-    def build_constants(self, pes: int | None = None, rounds: int | None = None, warmup: int | None = None, *, lse: bool = True) -> dict[str, int]:
+    def build_constants(self, pes: int | None = None, rounds: int | None = None, warmup: int | None = None, *,
+                        lse: bool = True) -> dict[str, int]:
         """Every constant its assembly needs; None takes the kernel's own value. Raises UserError for a value out of range."""
         return layout_constants(self.default_pes if pes is None else pes, self.constants["ROUNDS"] if rounds is None else rounds,
                                 self.constants["WARMUP"] if warmup is None else warmup, lse=lse)

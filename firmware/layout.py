@@ -12,8 +12,9 @@ Physical memory of a kernel of ours (an image at RAM_PA + 0x8_0000 holds text an
     0x4060_0000   kernel data run: globals (rendezvous, interrupt handlers), then free pages
     0x4080_0000   kernel stacks, a guard page below each
 
-Virtual memory: TTBR0 holds the identity map (text read-only and executable, other RAM in 2 MB blocks, devices); TTBR1 holds the kernel's own
-view of pcpu, data and stacks in 4 KB pages. So the identity map can stay when TTBR1 is emptied, and a run of pages under TTBR1 can be promoted.
+Virtual memory: TTBR0 holds the identity map (text read-only and executable, other RAM in 2 MB blocks, devices); TTBR1 holds the kernel's
+own view of pcpu, data and stacks in 4 KB pages. So the identity map can stay when TTBR1 is emptied, and a run of pages under TTBR1 can be
+promoted.
 
 Sources: DDI 0487 (VMSAv8-64 descriptors, TCR_EL1, MAIR_EL1, SCTLR_EL1), IHI 0069 (GICv3 register map), DDI 0183 (PL011),
 DEN 0022 (PSCI), Arm's semihosting specification. Frame size and gap: FreeBSD/arm64 struct trapframe and its exception entry.
@@ -91,47 +92,66 @@ THREADS_OFFSET = PAGE_BYTES                             # thread structures foll
 FREE_PAGES_OFFSET = THREADS_OFFSET + memory_map.PES_MAX * THREAD_BYTES
 
 
-def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool = True, stack_bytes: int = 16384, guard_bytes: int = PAGE_BYTES,
-                     pcpu_offset_bytes: int = 0, ram_bytes: int = memory_map.RAM_DEFAULT_BYTES) -> dict[str, int]:
+def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool = True, stack_bytes: int = 16384,
+                     guard_bytes: int = PAGE_BYTES, pcpu_offset_bytes: int = 0,
+                     ram_bytes: int = memory_map.RAM_DEFAULT_BYTES) -> dict[str, int]:
     """Every constant that an assembly of `asm/` needs, by name.
 
     pes 1 to PES_MAX; rounds and warmup count what a kernel repeats; lse chooses LDADD over LDXR/STXR. stack_bytes and guard_bytes are
     multiples of PAGE_BYTES (guard 0 leaves no guard page). pcpu_offset_bytes is the place of PE 0's pcpu page in its 2 MB run.
-    Raises UserError for a value out of range.
+    ram_bytes is what the identity map covers, in whole 2 MB blocks, at most 1 GB. Raises UserError for a value out of range.
     """
     if not 1 <= pes <= memory_map.PES_MAX:
         raise UserError(f"the number of PEs is {pes}, but must be 1 to {memory_map.PES_MAX}")
     if rounds < 1 or warmup < 0 or rounds + warmup >= 1 << 32:
         raise UserError(f"{rounds} rounds after {warmup} of warm-up: at least 1 and 0 are needed, below 2**32 together")
+    if ram_bytes % BLOCK_BYTES or not 0 < ram_bytes <= 1 << 30:
+        raise UserError(f"{ram_bytes} bytes of RAM are not whole 2 MB blocks, 1 GB at most, as a kernel of ours needs them")
+    build = {"PES": pes, "ROUNDS": rounds, "WARMUP": warmup, "LSE": int(lse), "RAM_BLOCKS": ram_bytes // BLOCK_BYTES}
+    stacks = _stack_constants(pes, stack_bytes, guard_bytes, memory_map.RAM_PA + ram_bytes)
+    fixed = {
+        "RAM_PA": memory_map.RAM_PA, "IMAGE_PA": memory_map.RAM_PA + memory_map.IMAGE_OFFSET_BYTES,
+        "PAGE_BYTES": PAGE_BYTES, "PAGE_SHIFT": 12, "BLOCK_BYTES": BLOCK_BYTES, "REGISTER_BYTES": REGISTER_BYTES,
+        "PAIR_BYTES": 2 * REGISTER_BYTES, "DESCRIPTOR_BYTES": DESCRIPTOR_BYTES, "TABLE_ENTRIES": PAGE_BYTES // DESCRIPTOR_BYTES,
+        "DATA_RUN_PA": DATA_RUN_PA, "DATA_RUN_VA": DATA_RUN_VA, "GLOBALS_PA": DATA_RUN_PA, "GLOBALS_VA": DATA_RUN_VA,
+        "THREADS_VA": DATA_RUN_VA + THREADS_OFFSET, "THREAD_BYTES": THREAD_BYTES, "DATA_PAGES": FREE_PAGES_OFFSET // PAGE_BYTES,
+        "FREE_PAGE_VA": DATA_RUN_VA + FREE_PAGES_OFFSET, "FREE_PAGE_PA": DATA_RUN_PA + FREE_PAGES_OFFSET,
+        "FRAME_BYTES": FRAME_BYTES, "FRAME_GAP_BYTES": FRAME_GAP_BYTES, "IRQ_HANDLERS": IRQ_HANDLERS,
+    }
+    parts = (build, fixed, stacks, _table_constants(pes, stacks["STACK_TABLES"]), _pcpu_constants(pes, pcpu_offset_bytes), FRAME_OFFSETS,
+             PCPU_OFFSETS, THREAD_OFFSETS, RENDEZVOUS_OFFSETS, GLOBAL_OFFSETS, DESCRIPTOR_FIELDS, REGISTER_VALUES, DEVICE_CONSTANTS)
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _stack_constants(pes: int, stack_bytes: int, guard_bytes: int, ram_end_pa: int) -> dict[str, int]:
+    """The kernel stacks: a guard, then a stack, for each PE."""
     if stack_bytes < PAGE_BYTES or stack_bytes % PAGE_BYTES or guard_bytes < 0 or guard_bytes % PAGE_BYTES:
         raise UserError(f"a stack of {stack_bytes} bytes with a guard of {guard_bytes} bytes is not made of whole pages of {PAGE_BYTES}")
-    if pcpu_offset_bytes < 0 or pcpu_offset_bytes % PAGE_BYTES or pcpu_offset_bytes + pes * PAGE_BYTES > BLOCK_BYTES:
-        raise UserError(f"{pes} pcpu pages at offset {pcpu_offset_bytes} do not lie on pages of one 2 MB run")
     stacks_bytes = pes * (stack_bytes + guard_bytes)
-    stack_tables = -(-stacks_bytes // BLOCK_BYTES)
-    if STACK_RUN_PA + stacks_bytes > memory_map.RAM_PA + ram_bytes or ram_bytes % BLOCK_BYTES or ram_bytes > 1 << 30:
-        raise UserError(f"{ram_bytes} bytes of RAM: a kernel of ours needs whole 2 MB blocks, at most 1 GB, with room for {stacks_bytes} bytes of stacks")
-    tables = ("TTBR0_L1_PA", "TTBR0_L2_PA", "TTBR0_L3_PA", "TTBR1_L1_PA", "TTBR1_L2_PA", "PCPU_L3_PA", "DATA_L3_PA", "STACK_L3_PA")
-    constants = {name: TABLES_PA + number * PAGE_BYTES for number, name in enumerate(tables)}
-    constants |= {"TABLES_PA": TABLES_PA, "TABLES_BYTES": (len(tables) - 1 + stack_tables) * PAGE_BYTES}
-    if constants["TABLES_PA"] + constants["TABLES_BYTES"] > PCPU_RUN_PA:
-        raise UserError(f"stacks of {stack_bytes} bytes for {pes} PEs need more translation tables than there is room for")
-    constants |= {"PES": pes, "ROUNDS": rounds, "WARMUP": warmup, "LSE": int(lse), "RAM_BLOCKS": ram_bytes // BLOCK_BYTES}
-    constants |= {"RAM_PA": memory_map.RAM_PA, "IMAGE_PA": memory_map.RAM_PA + memory_map.IMAGE_OFFSET_BYTES, "PAGE_BYTES": PAGE_BYTES, "PAGE_SHIFT": 12,
-                  "BLOCK_BYTES": BLOCK_BYTES, "REGISTER_BYTES": REGISTER_BYTES, "PAIR_BYTES": 2 * REGISTER_BYTES,
-                  "DESCRIPTOR_BYTES": DESCRIPTOR_BYTES, "TABLE_ENTRIES": PAGE_BYTES // DESCRIPTOR_BYTES}
-    constants |= {"PCPU_PA": PCPU_RUN_PA + pcpu_offset_bytes, "PCPU_VA": PCPU_RUN_VA + pcpu_offset_bytes, "PCPU_BYTES": PAGE_BYTES,
-                  "PCPU_RUN_PA": PCPU_RUN_PA, "PCPU_RUN_VA": PCPU_RUN_VA, "DATA_RUN_PA": DATA_RUN_PA, "DATA_RUN_VA": DATA_RUN_VA,
-                  "PCPU_L3_OFFSET": pcpu_offset_bytes // PAGE_BYTES * DESCRIPTOR_BYTES,
-                  "GLOBALS_PA": DATA_RUN_PA, "GLOBALS_VA": DATA_RUN_VA, "THREADS_VA": DATA_RUN_VA + THREADS_OFFSET, "THREAD_BYTES": THREAD_BYTES,
-                  "DATA_PAGES": FREE_PAGES_OFFSET // PAGE_BYTES, "FREE_PAGE_VA": DATA_RUN_VA + FREE_PAGES_OFFSET,
-                  "FREE_PAGE_PA": DATA_RUN_PA + FREE_PAGES_OFFSET}
-    constants |= {"STACK_RUN_PA": STACK_RUN_PA, "STACK_RUN_VA": STACK_RUN_VA, "STACK_BYTES": stack_bytes, "STACK_GUARD_BYTES": guard_bytes,
-                  "STACK_STRIDE_BYTES": stack_bytes + guard_bytes, "STACK_PAGES": stack_bytes // PAGE_BYTES,
-                  "STACK_GUARD_PAGES": guard_bytes // PAGE_BYTES, "STACK_TABLES": stack_tables}
-    constants |= {"FRAME_BYTES": FRAME_BYTES, "FRAME_GAP_BYTES": FRAME_GAP_BYTES, "IRQ_HANDLERS": IRQ_HANDLERS}
-    return (constants | FRAME_OFFSETS | PCPU_OFFSETS | THREAD_OFFSETS | RENDEZVOUS_OFFSETS | GLOBAL_OFFSETS | DESCRIPTOR_FIELDS | REGISTER_VALUES
-            | DEVICE_CONSTANTS)
+    if STACK_RUN_PA + stacks_bytes > ram_end_pa:
+        raise UserError(f"{stacks_bytes} bytes of stacks for {pes} PEs do not fit between {STACK_RUN_PA:#x} and the end of RAM")
+    return {"STACK_RUN_PA": STACK_RUN_PA, "STACK_RUN_VA": STACK_RUN_VA, "STACK_BYTES": stack_bytes, "STACK_GUARD_BYTES": guard_bytes,
+            "STACK_STRIDE_BYTES": stack_bytes + guard_bytes, "STACK_PAGES": stack_bytes // PAGE_BYTES,
+            "STACK_GUARD_PAGES": guard_bytes // PAGE_BYTES, "STACK_TABLES": -(-stacks_bytes // BLOCK_BYTES)}
+
+
+def _table_constants(pes: int, stack_tables: int) -> dict[str, int]:
+    """The translation tables, a page each, those of the stacks last."""
+    names = ("TTBR0_L1_PA", "TTBR0_L2_PA", "TTBR0_L3_PA", "TTBR1_L1_PA", "TTBR1_L2_PA", "PCPU_L3_PA", "DATA_L3_PA", "STACK_L3_PA")
+    tables_bytes = (len(names) - 1 + stack_tables) * PAGE_BYTES
+    if TABLES_PA + tables_bytes > PCPU_RUN_PA or 2 + stack_tables > PAGE_BYTES // DESCRIPTOR_BYTES:
+        raise UserError(f"the stacks of {pes} PEs need {stack_tables} translation tables, for which there is no room")
+    tables = {name: TABLES_PA + number * PAGE_BYTES for number, name in enumerate(names)}
+    return tables | {"TABLES_PA": TABLES_PA, "TABLES_BYTES": tables_bytes}
+
+
+def _pcpu_constants(pes: int, offset_bytes: int) -> dict[str, int]:
+    """The pcpu pages, at an offset in their 2 MB run."""
+    if offset_bytes < 0 or offset_bytes % PAGE_BYTES or offset_bytes + pes * PAGE_BYTES > BLOCK_BYTES:
+        raise UserError(f"{pes} pcpu pages at offset {offset_bytes} do not lie on pages of one 2 MB run")
+    return {"PCPU_RUN_PA": PCPU_RUN_PA, "PCPU_RUN_VA": PCPU_RUN_VA, "PCPU_PA": PCPU_RUN_PA + offset_bytes,
+            "PCPU_VA": PCPU_RUN_VA + offset_bytes, "PCPU_BYTES": PAGE_BYTES,
+            "PCPU_L3_OFFSET": offset_bytes // PAGE_BYTES * DESCRIPTOR_BYTES}
 
 
 def render_layout_inc(constants: dict[str, int]) -> str:

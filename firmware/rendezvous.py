@@ -1,8 +1,8 @@
 """What a run of the `rendezvous` kernel took, phase by phase, from the cycles at which each PE passed each mark.
 
-The marks are labels in `asm/rendezvous.inc` and `asm/vectors.inc`. The initiator alone passes mark_round_start, mark_sgi_sent and mark_all_done; its targets
-alone pass mark_taken; everyone passes the others. Each is passed once a round, except mark_taken, which every interrupt of a target passes: the
-last one before a round's mark_gathered is the round's.
+The marks are labels in `asm/rendezvous.inc` and `asm/vectors.inc`. The initiator alone passes mark_round_start, mark_sgi_sent and
+mark_all_done; its targets alone pass mark_taken; everyone passes the others. Each is passed once a round, except mark_taken, which every
+interrupt of a target passes: the last one before a round's mark_gathered is the round's.
 """
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,8 @@ _INTERVALS = (("round start to SGI sent", START, SENT), ("SGI sent to taken", SE
 class PhaseStatistics:
     """Minimum, median, 99th percentile (a value that was seen) and maximum of one duration, in cycles.
 
-    pe is None for all PEs together. A duration between two PEs can be negative where a quantum lets their clocks drift apart.
+    pe is None for all PEs together. A duration between two PEs can be negative: where a quantum lets their clocks drift apart, and where
+    the first affinity group takes its SGI before the initiator has sent that of the last.
     """
 
     name: str
@@ -70,7 +71,8 @@ class RendezvousReport:
     @property
     def summary(self) -> str:
         """One line: how many PEs and rounds, how many dropped, at which clock."""
-        text = f"rendezvous of {self.pes} PEs: {self.measured_rounds} rounds after {min(self.warmup, self.complete_rounds)} of warm-up, which are left out"
+        dropped = min(self.warmup, self.complete_rounds)
+        text = f"rendezvous of {self.pes} PEs: {self.measured_rounds} rounds after {dropped} of warm-up, which are left out"
         missing = self.rounds + self.warmup - self.complete_rounds
         if missing:
             text += f"; {missing} rounds were not completed"
@@ -99,8 +101,8 @@ class RendezvousReport:
                 values = (row.minimum_cycles, row.median_cycles, row.p99_cycles, row.maximum_cycles)
                 nanoseconds = " / ".join(f"{value * 1e9 / self.clock_hz:.1f}" for value in values)
                 last = number + 1 == len(rows) or rows[number + 1].name != row.name
-                table.add_row(row.name, "all" if row.pe is None else str(row.pe), *(f"{value:g}" if value % 1 else f"{int(value)}" for value in values),
-                              nanoseconds, end_section=last)
+                cycles = [f"{value:.1f}" if value % 1 else f"{int(value)}" for value in values]
+                table.add_row(row.name, "all" if row.pe is None else str(row.pe), *cycles, nanoseconds, end_section=last)
             console.print(table)
 
 
@@ -114,7 +116,8 @@ def rendezvous_report(marks: np.ndarray, pes: int, rounds: int, warmup: int, clo
     if marks.dtype != MARK_DTYPE or clock_hz <= 0 or pes < 1 or rounds < 1 or warmup < 0:
         raise SimulatorError(f"rendezvous_report of {marks.dtype}, {pes} PEs, {rounds} rounds, {warmup} warm-up, {clock_hz} Hz")
     if len(marks) and (marks["pe"].max() >= pes or marks["symbol"].max() >= len(MARK_NAMES)):
-        raise SimulatorError(f"a rendezvous mark names PE {marks['pe'].max()} of {pes} or symbol {marks['symbol'].max()} of {len(MARK_NAMES)}")
+        largest = f"PE {marks['pe'].max()} of {pes}, symbol {marks['symbol'].max()} of {len(MARK_NAMES)}"
+        raise SimulatorError(f"rendezvous marks name what there is not: up to {largest}")
     passed = [[_cycles_of(marks, pe, symbol) for symbol in range(len(MARK_NAMES))] for pe in range(pes)]
     initiator = _find_initiator(passed)
     complete = min(len(passed[initiator][DONE]), rounds + warmup)

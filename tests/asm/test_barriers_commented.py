@@ -15,7 +15,8 @@ def test_every_barrier_says_what_is_ordered_before_what(source: Path) -> None:
 
 
 def test_a_silent_barrier_is_found() -> None:
-    assert silent_barriers("        dsb     ish\n        isb     // wait\n        isb     // a comes before b\n") == ["        dsb     ish", "        isb     // wait"]
+    silent = ["        dsb     ish", "        isb     // wait"]
+    assert silent_barriers("\n".join([*silent, "        isb     // a comes before b"])) == silent
 
 
 def test_mnemonics_are_lower_case_and_system_registers_upper_case(source: Path) -> None:

@@ -73,7 +73,7 @@ def contract_of(header: list[str]) -> dict[str, str]:
 
 
 def undeclared_writes(body: list[str], contract: dict[str, str]) -> list[str]:
-    """Registers that a function itself writes (not those it calls), does not save with push_pair and does not name under Out or Clobbers."""
+    """Registers that a function itself (not one it calls) writes, does not save with push_pair, does not name under Out or Clobbers."""
     if contract.get("Clobbers", "").startswith(("everything", "nothing that the frame")):
         return []
     declared_text = contract.get("Out", "") + " " + contract.get("Clobbers", "")
@@ -100,7 +100,8 @@ def test_every_function_declares_its_contract(source: Path) -> None:
     assert faults_of(source.read_text()) == []
 
 
-GOOD = f"{RULE}\n// do_it — a thing\n//\n// Out       nothing\n// Clobbers  x0                 Preserves  x19\n// Needs     EL1\n{RULE}\ndo_it:\n        ret\n"
+GOOD = (f"{RULE}\n// do_it — a thing\n//\n// Out       nothing\n// Clobbers  x0                 Preserves  x19\n"
+        f"// Needs     EL1\n{RULE}\ndo_it:\n        ret\n")
 
 
 def test_a_complete_header_is_accepted() -> None:
@@ -111,7 +112,8 @@ def test_each_kind_of_fault_is_found() -> None:
     assert faults_of("do_it:\n        ret\n") == ["do_it: no header block of its own name"]
     assert faults_of(GOOD.replace("// do_it", "// undo_it")) == ["do_it: no header block of its own name"]
     assert faults_of(GOOD.replace("// Needs     EL1\n", "")) == ["do_it: lacks Needs"]
-    assert "out of order" in faults_of(GOOD.replace("// Out       nothing\n", "").replace("// Needs     EL1\n", "// Needs     EL1\n// Out       x0\n"))[0]
+    disordered = GOOD.replace("// Out       nothing\n", "").replace("// Needs     EL1\n", "// Needs     EL1\n// Out       x0\n")
+    assert "out of order" in faults_of(disordered)[0]
     assert "touches while invalid" in faults_of(GOOD.replace("        ret", "        tlbi    vaae1is, x0\n        ret"))[0]
     assert "writes x1 " in faults_of(GOOD.replace("        ret", "        ldp     x0, x1, [sp]\n        ret"))[0]
     assert "writes x19" in faults_of(GOOD.replace("        ret", "        mov     x19, x0\n        ret"))[0]

@@ -59,8 +59,9 @@ def test_the_frame_is_that_of_freebsd() -> None:
     (layout.FRAME_OFFSETS, {"FRAME_X": 240}, layout.FRAME_BYTES),
     (layout.PCPU_OFFSETS, {}, layout.PAGE_BYTES),
     (layout.THREAD_OFFSETS, {}, layout.THREAD_BYTES),
-    (layout.RENDEZVOUS_OFFSETS, {"RV_TARGETS": 32, "RV_NCPUS": 4, "RV_IPI_MTX": 4} | {f"RV_WAITERS_{n}": 4 for n in range(4)}, layout.PAGE_BYTES),
-    (layout.GLOBAL_OFFSETS, {"G_ALL_PES": 32, "G_EXIT_BLOCK": 16, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024}, layout.PAGE_BYTES),
+    (layout.RENDEZVOUS_OFFSETS, {"RV_TARGETS": 32, "RV_NCPUS": 4, "RV_IPI_MTX": 4} | {f"RV_WAITERS_{n}": 4 for n in range(4)}, 1024),
+    (layout.GLOBAL_OFFSETS, {"G_ALL_PES": 32, "G_EXIT_BLOCK": 16, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024},
+     layout.PAGE_BYTES),
 ])
 def test_the_fields_of_a_structure_do_not_overlap(offsets: dict[str, int], widths: dict[str, int], limit: int) -> None:
     end = 0
@@ -86,8 +87,9 @@ def test_no_two_regions_of_memory_overlap(pes: int, stack_pages: int, guard_page
 
 
 @pytest.mark.parametrize("arguments", [
-    {"pes": 0}, {"pes": 1000}, {"pes": 1, "rounds": 0}, {"pes": 1, "warmup": -1}, {"pes": 1, "stack_bytes": 1000}, {"pes": 1, "stack_bytes": 0},
-    {"pes": 1, "guard_bytes": 1}, {"pes": 2, "pcpu_offset_bytes": 511 * 4096}, {"pes": 1, "pcpu_offset_bytes": 8}, {"pes": 1, "ram_bytes": 4 << 20},
+    {"pes": 0}, {"pes": 1000}, {"pes": 1, "rounds": 0}, {"pes": 1, "warmup": -1}, {"pes": 1, "stack_bytes": 1000},
+    {"pes": 1, "stack_bytes": 0}, {"pes": 1, "guard_bytes": 1}, {"pes": 2, "pcpu_offset_bytes": 511 * 4096},
+    {"pes": 1, "pcpu_offset_bytes": 8}, {"pes": 1, "ram_bytes": 4 << 20},
 ])
 def test_a_value_out_of_range_is_a_users_mistake(arguments: dict[str, int]) -> None:
     with pytest.raises(UserError):
@@ -108,3 +110,20 @@ def test_an_image_ends_below_the_tables_and_holds_its_marks(kernel: Kernel, buil
     assert image.symbols["image_text_end"] % layout.PAGE_BYTES == 0 and image.symbols["vector_table_el1"] % 2048 == 0
     assert image.symbols["mark_taken"] == image.symbols["vector_table_el1"] + 0x280
     assert set(kernel.marks) <= image.symbols.keys()
+
+
+def ends_a_block(word: int) -> bool:
+    """Whether an instruction is a branch of any kind, so that the next one begins a basic block (DDI 0487, "Branches ...")."""
+    immediate = word & 0x7C00_0000 == 0x1400_0000 or word & 0xFE00_0000 == 0x5400_0000 or word & 0x7C00_0000 == 0x3400_0000
+    return immediate or word & 0xFE00_0000 == 0xD600_0000
+
+
+@pytest.mark.gnu
+def test_every_phase_mark_begins_a_basic_block(build: Build) -> None:
+    """The simulator stamps a mark with the cycle at which its block begins."""
+    built_in = next(known for known in kernels() if known.name == "rendezvous")
+    image = build(built_in, built_in.build_constants())
+    data = image.path.read_bytes()
+    for mark in set(built_in.marks) - {"mark_taken"}:       # that one is a vector: it begins a block by being entered
+        offset = image.symbols[mark] - image.symbols["image_start"]
+        assert ends_a_block(int.from_bytes(data[offset - 4:offset], "little")), mark

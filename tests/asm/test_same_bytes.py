@@ -8,7 +8,8 @@ from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
 
 from .conftest import Build
 
-pytestmark = [pytest.mark.gnu, pytest.mark.skipif(importlib.util.find_spec("sim.loader.source") is None, reason="sim.loader.source is not there")]
+NO_FRONT_END = importlib.util.find_spec("sim.loader.source") is None
+pytestmark = [pytest.mark.gnu, pytest.mark.skipif(NO_FRONT_END, reason="sim.loader.source is not there")]
 
 
 def test_every_top_file_is_a_registered_kernel() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware.kernels import Kernel, kernel, kernels
+from firmware.layout import layout_constants
 
 from .conftest import Build, GnuImage
 
@@ -31,9 +32,9 @@ def command(image: GnuImage, pes: int, *more: str) -> list[str]:
             "-kernel", str(image.path), *more]
 
 
-def run(image: GnuImage, pes: int) -> tuple[str, int]:
+def run(image: GnuImage, pes: int, *more: str) -> tuple[str, int]:
     """Console text and exit status of a guest that ends."""
-    done = subprocess.run([*command(image, pes), "-monitor", "none", "-serial", "stdio"], check=False, stdin=subprocess.DEVNULL,
+    done = subprocess.run([*command(image, pes, *more), "-monitor", "none", "-serial", "stdio"], check=False, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=30)
     return done.stdout.replace("\r", ""), done.returncode
 
@@ -66,6 +67,14 @@ def test_the_rendezvous_gathers_every_number_of_pes(pes: int, lse: bool, build: 
     built_in = kernel("rendezvous")
     image = build(built_in, built_in.build_constants(pes, 50, 2, lse=lse))
     assert run(image, pes) == (f"rendezvous: {pes} PEs, 50 rounds, all acted\n", 0)
+
+
+@pytest.mark.parametrize("pes", [18, 130, 256])
+def test_the_rendezvous_reaches_every_affinity_group_and_both_redistributor_regions(pes: int, build: Build) -> None:
+    """18 PEs need two target lists; the second region begins with PE 123. One host thread keeps the spinning short."""
+    built_in = kernel("rendezvous")
+    image = build(built_in, built_in.build_constants(pes, 2, 0))
+    assert run(image, pes, "-accel", "tcg,thread=single") == (f"rendezvous: {pes} PEs, 2 rounds, all acted\n", 0)
 
 
 ALL_ON_AT_RESET = """
@@ -145,3 +154,10 @@ def test_deadlock_leaves_every_pe_at_a_wfi(build: Build, tmp_path: Path) -> None
     pcs = [int(pc, 16) for pc in re.findall(r" PC=([0-9a-f]{16})", registers)]
     idle, park = image.symbols["idle_forever"], image.symbols["park_forever"]
     assert len(pcs) == 3 and park <= pcs[0] <= park + 4 and all(idle < pc <= idle + 8 for pc in pcs[1:])
+
+
+@pytest.mark.parametrize("place", [{"stack_bytes": 4096}, {"stack_bytes": 65536, "guard_bytes": 0}, {"pcpu_offset_bytes": 100 * 4096}],
+                         ids=lambda place: "-".join(place))
+def test_stacks_and_pcpu_may_lie_elsewhere(place: dict[str, int], build: Build) -> None:
+    image = build(kernel("rendezvous"), layout_constants(3, 5, 0, **place))  # type: ignore[arg-type]
+    assert run(image, 3) == ("rendezvous: 3 PEs, 5 rounds, all acted\n", 0)

@@ -21,7 +21,8 @@ def marks_of(rows: list[Mark]) -> np.ndarray:
 
 
 def one_round(start: int, pes: int, extra: int = 0) -> list[Mark]:
-    """A round of PE 0: sent after 10; PE n takes it 100 * n (+ extra) later, gathers at 1,000, acts at 1,010 + n, is released at 1,100, done at 1,200."""
+    """A round of PE 0, sent after 10. From then: PE n takes it at 100 * n + extra; all gather at 1,000, act at 1,010 + n, are released at
+    1,100; the initiator is done at 1,200."""
     sent = start + 10
     rows: list[Mark] = [(start, 0, "round_start"), (sent, 0, "sgi_sent")]
     for pe in range(pes):
