@@ -15,6 +15,7 @@ from sim.state.arrays import State
 
 CPU_ARM64_MAX = 3                       # UC_CPU_ARM64_MAX: the only model with LSE
 TRANSLATION_BUFFER_BYTES = 4 << 20      # of host code for each instance; the default reserves 1 GiB of addresses
+SCR_EL3, SCR_EL3_RW = (3, 6, 1, 1, 0), 1 << 10
 _PERMISSIONS_ALL = 7
 
 
@@ -48,6 +49,8 @@ class Instance:
         self._hook(UC_HOOK_INSN, "mrs", arm64_const.UC_ARM64_INS_MRS)
         self._hook(UC_HOOK_INSN, "msr", arm64_const.UC_ARM64_INS_MSR)
         self._hook(UC_HOOK_INSN, "sys", arm64_const.UC_ARM64_INS_SYS)
+        # The engine's CPU has an EL3 above us: unless it says that EL1 is in AArch64, every ERET to EL1 is an illegal return.
+        self.write_system(*SCR_EL3, SCR_EL3_RW)
         self._locate()
 
     def _map(self, pa: int, size_bytes: int, name: str) -> None:
