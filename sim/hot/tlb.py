@@ -253,7 +253,8 @@ def invalidate(m, i, kind, va, size_bytes, asid, last_level):  # type: ignore[no
     """
     pe = pe_of(m, i)
     pe["code_va"] = NOWHERE
-    last = va + (size_bytes - ONE) if size_bytes - ONE <= ~va else NOWHERE
+    span = size_bytes - ONE if size_bytes != ZERO else ZERO
+    last = va + span if span <= ~va else NOWHERE
     if pe["l2_sizes"] == ZERO:
         dropped = ZERO
     elif kind == KIND_ALL or kind == KIND_ASID or pe["l2_fractured"] != ZERO:
