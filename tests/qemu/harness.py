@@ -12,6 +12,7 @@ from pathlib import Path
 
 IMAGES = Path(__file__).parent.parent / "images"
 LOAD_PA = 0x4008_0000
+C_ELF_LOAD_PA = 0x4020_0000     # QEMU puts its device tree, 1 MiB with its reserve, at the start of RAM only where that much room is left
 QEMU = "qemu-system-aarch64"
 GNU_PREFIX = "aarch64-linux-gnu-"
 
@@ -52,6 +53,14 @@ IMAGES_TO_RUN = (
     Image("faults_64k"),
     Image("psci", pes=4),
     Image("sgi_4pe", pes=4),
+    Image("timer"),
+    Image("exclusives_lse", pes=4),
+    Image("exceptions_el1_flat", source="exceptions_el1", start="flat", exit_status=7),
+    Image("c_kernel"),
+    Image("c_kernel_flat", source="c_kernel", start="flat"),
+    Image("c_kernel_general_registers", source="c_kernel", compiler_options=("-mgeneral-regs-only",)),
+    Image("c_kernel_lse_size", source="c_kernel", compiler_options=("-Os", "-march=armv8.1-a")),
+    Image("c_kernel_unoptimised", source="c_kernel", start="flat", compiler_options=("-O0",)),
 )
 
 
@@ -95,10 +104,10 @@ def build(image: Image, directory: Path) -> Path:
     else:
         start = _assemble(IMAGES / "c_start.s", directory)
         compiled = directory / f"{image.name}.o"
-        _run_tool(GNU_PREFIX + "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-fno-pic", "-mcmodel=small",
+        _run_tool(GNU_PREFIX + "gcc", "-O2", "-mstrict-align", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-fno-pic", "-mcmodel=small",
                   "-fno-stack-protector", *image.compiler_options, "-c", image.source_path, "-o", compiled)
         objects = [start, compiled]
-        layout = ("-T", IMAGES / "c_kernel.ld")
+        layout = ("-T", IMAGES / "c_kernel.ld", f"--defsym=load_pa={LOAD_PA if image.start == 'flat' else C_ELF_LOAD_PA}")
     _run_tool(GNU_PREFIX + "ld", "--no-warn-rwx-segments", *layout, *objects, "-o", elf)
     if image.start == "elf":
         return elf
