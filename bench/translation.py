@@ -124,7 +124,7 @@ def build(pages: int) -> tuple[State, np.ndarray]:
     pe["sctlr"], pe["tcr"], pe["ttbr0"], pe["ttbr1"], pe["mair"] = 1, 16 | 16 << 16 | 2 << 30 | 5 << 32, RAM_PA, RAM_PA, 0xFF
     base = 0x1234_5600_0000
     vas = [base + 4096 * page for page in range(pages)]
-    tables = {(): RAM_PA}
+    tables: dict[tuple[int, ...], int] = {(): RAM_PA}
     for number, va in enumerate(vas):
         indices = tuple(va >> shift & 511 for shift in (39, 30, 21, 12))
         for depth in (1, 2, 3):

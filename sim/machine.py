@@ -222,6 +222,10 @@ class Machine:
                 signal.signal(signal.SIGINT, previous)
         return self._result(time.perf_counter() - started)
 
+    def clock_cycles(self) -> int:
+        """Cycle at which the PE that is furthest behind next has something to do."""
+        return self._next_cycle()
+
     def _on_interrupt(self, _signal: int, _frame: object) -> None:
         self._interrupted = True
 

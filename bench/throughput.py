@@ -1,0 +1,89 @@
+"""Host speed of guest code, as ratios to the ceiling measured in the same run.  python bench/throughput.py [--json FILE] [--quick]
+
+Ceiling: the same nine-instruction loop in one Unicorn instance with a plain identity fill and no other hook. Ours: every TLB, cost
+and event on, MMU on, 1, 8 and 64 PEs, whole blocks in cycle order and a quantum of 1,024 cycles; then working sets that do not fit
+the L1 data TLB, and that do not fit the L2 TLB, for each profile. Every figure is the best of several repetitions, taken in turn.
+"""
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from sim.engine.ceiling import ceiling_mips
+from sim.machine import Machine
+from sim.timing.profile import load_profile, profile_names
+
+KERNEL = Path(__file__).parent / "kernels" / "nine.s"
+REPETITIONS = 3
+
+
+def machine(pes: int, pages: int, profile: str, **settings: Any) -> Machine:
+    """A machine that runs the loop, past its start-up."""
+    made = Machine(pes=pes, profile=profile, start="all", **settings)
+    made.load(KERNEL, constants={"PAGES": pages})
+    made.run(budget_cycles=START_CYCLES)
+    return made
+
+
+START_CYCLES = 3_000_000
+
+
+def mips(made: Machine, instructions: int) -> tuple[float, dict[str, int]]:
+    """Guest instructions a microsecond over about `instructions` instructions, and what the TLBs did meanwhile."""
+    before = [dict(one) for one in made.run(budget_cycles=made.clock_cycles() + 1).statistics]
+    cycles = max(1000, instructions * 10 // 9 // made.settings.pes)
+    counted = sum(made.pes[i].x(0) for i in range(made.settings.pes))
+    started = time.perf_counter()
+    result = made.run(budget_cycles=made.clock_cycles() + cycles)
+    seconds = time.perf_counter() - started
+    done = sum(one["instructions"] for one in result.statistics) - sum(one["instructions"] for one in before)
+    loops = sum(made.pes[i].x(0) for i in range(made.settings.pes)) - counted
+    assert abs(loops * 9 - done) <= 9 * made.settings.pes * 2, f"the guest counted {loops} loops, the simulator {done} instructions"
+    delta = {name: sum(after[name] - one[name] for after, one in zip(result.statistics, before, strict=True)) for name in before[0]}
+    return done / seconds / 1e6, delta
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the instructions")
+    options = parser.parse_args()
+    scale = 0.1 if options.quick else 1.0
+    report: dict[str, Any] = {"loop": {}, "working_sets": {}}
+    loops = {(name, pes): machine(pes, 1, "cortex-a72", **settings)
+             for name, settings in (("block", {}), ("quantum 1024", {"interleaving": "quantum", "quantum_cycles": 1024}))
+             for pes in (1, 4, 8, 64)}
+    best: dict[tuple[str, int], float] = {}
+    ceiling = 0.0
+    for _ in range(REPETITIONS):
+        ceiling = max(ceiling, ceiling_mips(int(2_000_000 * scale)))
+        for key, made in loops.items():
+            best[key] = max(best.get(key, 0.0), mips(made, int((20e6 if key[0] == "block" else 60e6) * scale))[0])
+    print(f"ceiling: one Unicorn instance, identity fill, no hook   {ceiling:8.1f} MIPS")
+    for (name, pes), value in best.items():
+        print(f"{name:>14}, {pes:3d} PEs   {value:8.1f} MIPS   {value / ceiling:6.1%} of the ceiling")
+        report["loop"][f"{name}, {pes} PEs"] = {"mips": value, "ratio": value / ceiling}
+    ratio = best["block", 4] / best["block", 64]
+    print(f"host time for a guest instruction, 64 PEs against 4 (block order)   {ratio:.2f}")
+    report |= {"ceiling_mips": ceiling, "cost_64_against_4": ratio}
+    for profile in profile_names():
+        tlb = load_profile(profile).tlb
+        for what, pages in (("beyond L1", _power_of_two_above(tlb.l1d.entries)), ("beyond L2", _power_of_two_above(tlb.l2.entries))):
+            made = machine(1, pages, profile, interleaving="quantum", quantum_cycles=1024)
+            value, delta = mips(made, int((20e6 if what == "beyond L1" else 2e6) * scale))
+            print(f"{profile:>14}, {pages:5d} pages, {what}   {value:8.1f} MIPS   {value / ceiling:6.1%}   "
+                  f"L1D misses {delta['l1d_misses']:,}, walks {delta['walks']:,}")
+            report["working_sets"][f"{profile}, {what}"] = {"pages": pages, "mips": value, "ratio": value / ceiling,
+                                                            "l1d_misses": delta["l1d_misses"], "walks": delta["walks"]}
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(report, indent=1))
+
+
+def _power_of_two_above(entries: int) -> int:
+    return 1 << entries.bit_length()
+
+
+if __name__ == "__main__":
+    main()
