@@ -1,4 +1,5 @@
 """TLBs: against a dictionary of what walks have found, and the rules of replacement, inclusion, fractions and the soft TLB one by one."""
+import inspect
 import os
 import subprocess
 import sys
@@ -6,12 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numba
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
 from sim.arch.memory_map import RAM_PA
+from sim.hot import address_translate as address_translate_module
 from sim.hot import tlb
+from sim.hot import tlbi as tlbi_module
+from sim.hot import translate as translate_module
+from sim.hot import walk as walk_module
 from sim.hot.tlb import invalidate, lookup_l1, lookup_l2
 from sim.hot.tlbi import apply_due, issue
 from sim.hot.translate import regime_changed, translate
@@ -162,7 +169,7 @@ class Pair:
 
 
 pes, regions, pages = st.integers(0, 1), st.integers(0, REGIONS - 1), st.integers(0, PAGES - 1)
-operations = st.lists(max_size=60, elements=st.one_of(
+operations = st.lists(min_size=20, max_size=80, elements=st.one_of(
     st.tuples(st.just("access"), pes, regions, pages, st.sampled_from((READ, WRITE, FETCH)), st.integers(0, 1)),
     st.tuples(st.just("access"), pes, regions, pages, st.sampled_from((READ, WRITE)), st.just(0)),
     st.tuples(st.just("page"), regions, st.integers(0, 1), pages, st.integers(-1, len(LEAF_FLAGS) - 1), st.integers(0, 3)),
@@ -209,7 +216,7 @@ def table_pa(region: int, table: int) -> int:
     return RAM_PA + 0x1000 * (1 + 2 * region + table)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=operations, geometry=geometries)
 def test_translate_gives_the_present_translation_or_one_not_yet_invalidated(steps: list[tuple[int | str, ...]],
                                                                            geometry: dict[str, int | tuple[int, int]]) -> None:
@@ -400,6 +407,37 @@ def test_a_long_range_and_a_page_by_page_one_drop_the_same() -> None:
 
 
 # Compiled, uncompiled, with bounds checks
+
+INDICES = {"slot", "l2_slot", "candidate", "hint", "first", "way", "ways", "which_set", "position", "i", "j"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="NUMBA_DISABLE_JIT is set")
+def test_no_variable_is_a_float_and_only_indices_are_signed() -> None:
+    """Addresses in the upper half would come out wrong. Compiles every function anew, because the cache keeps no types of variables."""
+    word, index, flag = numba.uint64, numba.int64, numba.boolean
+    entries = numba.from_dtype(dtypes.TLB_ENTRY)[::1]
+    kinds = {"i": index, "j": index, "slot": index, "l2_slot": index, "is_fetch": flag, "is_range": flag, "covers": flag, "entry": entries.dtype,
+             "walked": entries.dtype, "to": entries.dtype, "source": entries.dtype, "pe": numba.from_dtype(dtypes.PE), "entries": entries,
+             "parents": entries, "bound": index}
+    checked, signed = 0, []
+    for module in (tlb, walk_module, translate_module, tlbi_module, address_translate_module):
+        for name, function in vars(module).items():
+            if not isinstance(function, Dispatcher) or function.py_func.__module__ != module.__name__ or name == "_move":
+                continue
+            fresh = numba.njit(function.py_func)
+            arguments = tuple(kinds.get(each, word) for each in inspect.signature(function.py_func).parameters)
+            fresh.compile(arguments)
+            annotation = fresh.overloads[arguments].type_annotation
+            for variable, kind in annotation.typemap.items():
+                assert not isinstance(kind, numba.types.Float), (name, variable, kind)
+                base = variable.split(".")[0]
+                if isinstance(kind, numba.types.Integer) and kind.signed and base and not base.startswith("$"):
+                    if base not in INDICES | set(kinds) and not variable.startswith("arg."):
+                        signed.append((name, variable, kind))
+            checked += 1
+    assert not signed
+    assert checked > 40
 
 def run_apart(**environment: str) -> str:
     program = Path(__file__).with_name("translation_run.py")
