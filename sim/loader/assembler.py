@@ -21,7 +21,7 @@ INCLUDE_DEPTH_MAX = 64
 EXPANSION_DEPTH_MAX = 1000
 ERRORS_MAX = 100                        # after so many the rest is not read: what follows would be noise
 
-_LABEL = re.compile(r"(?:([A-Za-z_.$\x80-\xff][\w.$\x80-\xff]*)|(\d+))\s*:(?!:)\s*", re.ASCII)
+_LABEL = re.compile(r"(?:([A-Za-z_.$\x80-\xff][\w.$\x80-\xff]*)|(\d{1,9}))\s*:(?!:)\s*", re.ASCII)
 _WORD = re.compile(r"([A-Za-z_.$\x80-\xff][\w.$\x80-\xff]*)\s*", re.ASCII)
 _ASSIGNMENT = re.compile(r"={1,2}(?!=)\s*")
 _REQ = re.compile(r"\.req\b\s*([\w.$]+)\s*$", re.IGNORECASE | re.ASCII)
@@ -68,6 +68,8 @@ class Assembler(Builder):
         self.conditions: list[Condition] = []
         self.frames: list[Frame] = []
         self.expansions = 0
+        self.gave_up = False
+        self.files: list[str] = []
         self._expanded_characters = 0
         self._statements_left = STATEMENTS_MAX
         self._deadline = time.monotonic() + deadline_seconds
@@ -97,8 +99,9 @@ class Assembler(Builder):
                     self.error(str(error))
         except EndOfSource:
             pass
-        except ExpressionError as error:        # a limit: nothing more can be read
+        except ExpressionError as error:        # a limit: nothing more can be read, and what has been is not worth encoding
             self.error(str(error))
+            self.gave_up = True
         for condition in self.conditions:
             self.errors.append(SourceError(condition.place, ".if is never ended by .endif"))
         for section in self.sections.values():
@@ -114,12 +117,13 @@ class Assembler(Builder):
     def _count_statement(self) -> None:
         self._statements_left -= 1
         if self._statements_left < 0:
-            raise ExpressionError(f"the source expands to more than {STATEMENTS_MAX} statements")
-        if self._statements_left % 256 == 0 and time.monotonic() > self._deadline:
-            raise ExpressionError(f"the source is not assembled after {self._deadline_seconds:g} seconds")
+            raise SourceEnds(f"the source expands to more than {STATEMENTS_MAX} statements")
+        if time.monotonic() > self._deadline:
+            raise SourceEnds(f"the source is not assembled after {self._deadline_seconds:g} seconds")
 
     def _push_file(self, text: str, file: str, path: Path | None) -> None:
         statements, errors = split_statements(text, file)
+        self.files.append(file)
         self.errors.extend(errors)
         self.frames.append(Frame(statements, "file", len(self.conditions), path))
 
@@ -262,8 +266,8 @@ class Assembler(Builder):
             count = self.number(trees[0]) if len(trees) == 1 else -1
             if count < 0:
                 raise ExpressionError(f"{word} needs a count, zero or more")
-            if count * max(1, len(body)) > STATEMENTS_MAX:
-                raise SourceEnds(f"{word} {count} expands to more than {STATEMENTS_MAX} statements")
+            if count * max(1, len(body)) > STATEMENTS_MAX or count * sum(len(s.text) for s in body) > EXPANDED_MAX_CHARACTERS:
+                raise SourceEnds(f"{word} {count} expands to too much text")
             if not any("\\" in statement.text for statement in body):
                 self._push_expansion(body * count, "repetition")
                 return
@@ -278,8 +282,8 @@ class Assembler(Builder):
         for values_of_round in rounds:
             statements += expand(body, values_of_round, self.expansions, f"in {word} at {self.statement.place}")
             self.expansions += 1
-            if len(statements) > STATEMENTS_MAX:
-                raise SourceEnds(f"{word} expands to more than {STATEMENTS_MAX} statements")
+            if len(statements) > STATEMENTS_MAX or time.monotonic() > self._deadline:
+                raise SourceEnds(f"{word} expands to too much text")
         self._push_expansion(statements, "repetition")
 
     def _condition(self, word: str, rest: str, skipping: bool) -> None:

@@ -10,6 +10,8 @@ from sim.loader.layout import LOCAL_MARK, NOP, Bytes, Fill, Instruction, Number,
 from sim.loader.operands import OTHER_NAMES, Operand, OperandParser, Part, is_register
 from sim.loader.text import Place, SourceError, Statement
 
+SECTIONS_MAX = 1000
+
 
 class Builder:
     """The sections and symbols of one source as they grow. Mistakes raise ExpressionError, or are noted in errors where reading goes on."""
@@ -29,6 +31,8 @@ class Builder:
 
     def section_named(self, name: str) -> Section:
         """The section of a name, made when it is new."""
+        if name not in self.sections and len(self.sections) >= SECTIONS_MAX:
+            raise ExpressionError(f"there are more than {SECTIONS_MAX} sections")
         return self.sections.setdefault(name, Section(name))
 
     def error(self, message: str) -> None:
@@ -83,6 +87,13 @@ class Builder:
                     raise ExpressionError("a value is missing after the last comma")
         return trees
 
+    def tree(self, text: str) -> Tree:
+        """The one expression of a text. ExpressionError when there is none or more."""
+        trees = self.trees(text)
+        if len(trees) != 1:
+            raise ExpressionError("one value is needed")
+        return trees[0]
+
     def value(self, tree: Tree) -> Value:
         """The value so far. NotYetKnown when there is none."""
         return evaluate(tree, self.symbols.lookup)
@@ -108,18 +119,16 @@ class Builder:
 
     def assign(self, name: str, text: str, once: bool) -> None:
         """name = expression. A value that is not known yet is computed when it is used."""
-        trees = self.trees(text)
-        if len(trees) != 1:
-            raise ExpressionError(f"`{name}` needs one value")
+        tree = self.tree(text)
         if name == ".":
-            self.move_to(trees[0], b"\0")
+            self.move_to(tree, b"\0")
             return
         if name in self.symbols.labels or (once and name in self.symbols.values):
             raise ExpressionError(f"symbol `{name}` is already defined")
         try:
-            self.symbols.values[name] = self.value(trees[0])
+            self.symbols.values[name] = self.value(tree)
         except NotYetKnown:
-            self.symbols.values[name] = trees[0]
+            self.symbols.values[name] = tree
 
     def alias(self, name: str, target: str) -> None:
         target = self.aliases.get(target, target).lower()

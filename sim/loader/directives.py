@@ -45,7 +45,7 @@ def _arguments(assembler: "Assembler", name: str, rest: str, least: int, most: i
         raise ExpressionError(f"{name} needs {least} to {most} values" if least < most else f"{name} needs {least} values")
     numbers: list[int | None] = []
     for piece in pieces:
-        numbers.append(assembler.number(assembler.trees(piece)[0]) if piece else None)
+        numbers.append(assembler.number(assembler.tree(piece)) if piece else None)
     if least and numbers[0] is None:
         raise ExpressionError(f"{name} needs a value")
     return numbers + [None] * (most - len(numbers))
@@ -86,7 +86,7 @@ def _octa(assembler: "Assembler", piece: str) -> bytes:
     try:
         number = int(piece, 0)
     except ValueError:
-        number = assembler.number(assembler.trees(piece)[0])
+        number = assembler.number(assembler.tree(piece))
     if not -(1 << 127) <= number < 1 << 128:
         raise ExpressionError(f"the value {piece[:20]} does not fit in 16 bytes")
     return (number & (1 << 128) - 1).to_bytes(16, "little")
@@ -120,7 +120,7 @@ def _file_bytes(assembler: "Assembler", name: str, rest: str) -> None:
     if not 1 <= len(pieces) <= 3:
         raise ExpressionError(".incbin needs a file, and may have a skip and a count")
     data = assembler.read_included(assembler.find_file(_quoted(name, pieces[0])))
-    skip, count = (assembler.number(assembler.trees(piece)[0]) if piece else None for piece in [*pieces[1:], "", ""][:2])
+    skip, count = (assembler.number(assembler.tree(piece)) if piece else None for piece in [*pieces[1:], "", ""][:2])
     if (skip or 0) < 0 or (count or 0) < 0 or (skip or 0) + (count or 0) > len(data):
         raise ExpressionError(f".incbin reaches beyond the {len(data)} bytes of {pieces[0]}")
     assembler.emit(data[skip or 0:][:count] if count is not None else data[skip or 0:])
@@ -173,8 +173,8 @@ def _org(assembler: "Assembler", name: str, rest: str) -> None:
     pieces = _split(rest)
     if not 1 <= len(pieces) <= 2:
         raise ExpressionError(".org needs a place, and may have a fill byte")
-    fill = assembler.number(assembler.trees(pieces[1])[0]) if len(pieces) == 2 else 0
-    assembler.move_to(assembler.trees(pieces[0])[0], bytes([fill & 0xFF]))
+    fill = assembler.number(assembler.tree(pieces[1])) if len(pieces) == 2 else 0
+    assembler.move_to(assembler.tree(pieces[0]), bytes([fill & 0xFF]))
 
 
 def _literal_pool(assembler: "Assembler", name: str, rest: str) -> None:
@@ -213,7 +213,7 @@ def _common(assembler: "Assembler", name: str, rest: str) -> None:
     symbol, *numbers = _split(rest) or [""]
     if not symbol or not 1 <= len(numbers) <= 2:
         raise ExpressionError(f"{name} needs a name, a size, and may have an alignment")
-    size, alignment = (assembler.number(assembler.trees(piece)[0]) for piece in [*numbers, "1"][:2])
+    size, alignment = (assembler.number(assembler.tree(piece)) for piece in [*numbers, "1"][:2])
     if alignment <= 0 or alignment & alignment - 1:
         raise ExpressionError(f"an alignment of {alignment} is not a power of two")
     present, assembler.section = assembler.section, assembler.section_named(".bss")

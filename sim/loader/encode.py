@@ -9,6 +9,8 @@ from pathlib import Path
 from sim.errors import SimulatorError
 
 _WORKER = Path(__file__).with_name("keystone_worker.py")
+_REASONS = {"invalid mnemonic": "unknown instruction", "invalid operand": "an operand is of the wrong kind or out of range",
+            "unknown error": "an operand is out of range or not allowed there"}
 CRASHES_MAX = 20                        # instructions in one source on which Keystone may die before the rest is given up
 
 
@@ -66,5 +68,5 @@ def _read_answers(lines: Sequence[str], expected: int) -> list[int | EncodeError
         if kind == "ok" and len(rest) == 8:
             answers.append(int.from_bytes(bytes.fromhex(rest), "little"))
         elif kind == "bad":
-            answers.append(EncodeError(rest))
+            answers.append(EncodeError(_REASONS.get(rest, rest)))
     return answers

@@ -179,28 +179,33 @@ def _system(encoding: Encoding, number: int, read: bool = False) -> int:
     return 0xD5000000 | read << 21 | op0 << 19 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5 | number
 
 
-def _mrs(mnemonic: str, operands: Sequence[str], pc: int) -> int | None:
+def _named_register(name: str) -> Encoding:
+    encoding = register_encoding(name)
+    if encoding is None:
+        raise ExpressionError(f"unknown system register `{name}`: it can be written as S3_0_C0_C0_0")
+    return encoding
+
+
+def _mrs(mnemonic: str, operands: Sequence[str], pc: int) -> int:
     _count(operands, 2)
-    encoding = register_encoding(operands[1])
-    return None if encoding is None else _system(encoding, register(operands[0], "x")[0], read=True)
+    return _system(_named_register(operands[1]), register(operands[0], "x")[0], read=True)
 
 
-def _msr(mnemonic: str, operands: Sequence[str], pc: int) -> int | None:
+def _msr(mnemonic: str, operands: Sequence[str], pc: int) -> int:
     _count(operands, 2)
     if is_immediate(operands[1]):
         if operands[0] not in PSTATE_FIELDS:
             raise ExpressionError(f"`{operands[0]}` cannot be written with an immediate")
         op1, op2 = PSTATE_FIELDS[operands[0]]
         return 0xD500401F | op1 << 16 | immediate(operands[1], 0, 15) << 8 | op2 << 5
-    encoding = register_encoding(operands[0])
-    return None if encoding is None else _system(encoding, register(operands[1], "x")[0])
+    return _system(_named_register(operands[0]), register(operands[1], "x")[0])
 
 
-def _system_instruction(mnemonic: str, operands: Sequence[str], pc: int) -> int | None:
+def _system_instruction(mnemonic: str, operands: Sequence[str], pc: int) -> int:
     _count(operands, 1, 2)
     row = SYSTEM_INSTRUCTIONS[mnemonic].get(operands[0])
     if row is None:
-        return None
+        raise ExpressionError(f"`{operands[0]}` is not an operation of {mnemonic}")
     encoding, takes_register = row
     if takes_register != (len(operands) == 2):
         raise ExpressionError(f"{mnemonic} {operands[0]} takes {'a' if takes_register else 'no'} register")

@@ -53,7 +53,7 @@ _TOKEN = re.compile(r"""
     [ \t\f\v\r]* (?:
       (?P<float>  \d+\.\d+(?:[eE][+-]?\d+)? | \d+[eE][+-]\d+ )
     | (?P<number> 0[xX][0-9a-fA-F]+ (?![\w$]) | 0[bB][01]+ (?![\w$]) | \d+ (?![\w$]) )
-    | (?P<local>  \d+[bf] (?![\w$]) )
+    | (?P<local>  \d{1,9}[bf] (?![\w$]) )
     | (?P<name>   [A-Za-z_.$\x80-\xff][\w.$\x80-\xff]* )
     | (?P<string> "(?:\\.|[^"\\])*" )
     | (?P<char>   '(?:\\.|[^\\])'? )

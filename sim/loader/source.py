@@ -22,7 +22,7 @@ from sim.loader.assembler import Assembler
 from sim.loader.builder import number_bytes
 from sim.loader.encode import EncodeError, encode_with_keystone
 from sim.loader.encoders import ENCODERS
-from sim.loader.expression import ExpressionError, NotYetKnown
+from sim.loader.expression import ExpressionError, NotYetKnown, wrap
 from sim.loader.files import read_bytes
 from sim.loader.image import Image, SymbolTable
 from sim.loader.layout import Bytes, Fill, Instruction, Item, Number, place, segments_of
@@ -32,6 +32,7 @@ from sim.loader.text import SourceError
 NO_CONSTANTS: Mapping[str, int] = MappingProxyType({})
 TIMEOUT_SECONDS = 20.0
 ERRORS_SHOWN_MAX = 50
+ERROR_MAX_CHARACTERS = 240
 _UNSIGNED_IMMEDIATES = frozenset({"movi", "mvni", "movz", "movk", "movn"})
 
 
@@ -47,25 +48,31 @@ def assemble_text(text: str, origin_pa: int, constants: Mapping[str, int] = NO_C
     """Assemble a text into an image at origin_pa (a multiple of 4).
 
     constants: names that have these values from the start; the source may assign them anew. The entry is _start where it is defined, else the
-    first byte. Symbols are the labels, at physical addresses. UserError with a line `file:line: what is wrong` for each mistake, in order
-    of the text as it is read; also when assembly takes longer than TIMEOUT_SECONDS.
+    first byte. Symbols are the labels, at physical addresses. UserError with a line `file:line: what is wrong` for each mistake, in order of the
+    files read and of their lines; also when assembly takes longer than TIMEOUT_SECONDS.
     """
-    return _assemble(text.encode("utf-8", "surrogateescape").decode("latin-1"), name, None, origin_pa, constants, include_dirs)
+    return _assemble(text.encode("utf-8", "surrogatepass").decode("latin-1"), name, None, origin_pa, constants, include_dirs)
 
 
 def _assemble(text: str, name: str, path: Path | None, origin_pa: int, constants: Mapping[str, int],
               include_dirs: Sequence[str | Path]) -> Image:
     if origin_pa % 4 or not 0 <= origin_pa < 1 << 52:
         raise UserError(f"{name}: the origin {origin_pa:#x} is not a word-aligned physical address")
-    assembler = Assembler(origin_pa, constants, [Path(directory) for directory in include_dirs], TIMEOUT_SECONDS)
+    for constant, number in constants.items():
+        if not -(1 << 63) <= number < 1 << 64:
+            raise UserError(f"{name}: the constant {constant} = {number:#x} does not fit in 64 bits")
+    assembler = Assembler(origin_pa, {constant: wrap(number) for constant, number in constants.items()},
+                          [Path(directory) for directory in include_dirs], TIMEOUT_SECONDS)
     assembler.run(text, name, path)
+    if assembler.gave_up:
+        raise _user_error(assembler)
     sections = list(assembler.sections.values())
     place(sections, origin_pa)
     symbols = assembler.symbols
     symbols.bases.update({section.name: section.base_pa or 0 for section in sections})
     data_of = _contents(assembler)
     if assembler.errors:
-        raise _user_error(assembler.errors)
+        raise _user_error(assembler)
     segments, listing = segments_of(sections, data_of)
     if not segments:
         raise UserError(f"{name}: the source makes no bytes")
@@ -78,13 +85,15 @@ def _readable(labels: Mapping[str, int]) -> dict[str, int]:
     return {label.encode("latin-1").decode("utf-8", "replace"): address for label, address in labels.items()}
 
 
-def _user_error(errors: Sequence[SourceError]) -> UserError:
-    """All errors, one a line, in the order in which they were met, the same line said once."""
+def _user_error(assembler: Assembler) -> UserError:
+    """All errors, one a line: by file in the order of reading, by line within a file, the same line said once."""
+    order_of_file = {file: order for order, file in reversed(list(enumerate(assembler.files)))}
     lines: dict[str, None] = {}
-    for error in errors:
+    for error in sorted(assembler.errors, key=lambda error: (order_of_file.get(error.place.file, 0), error.place.line)):
         through = f" ({error.place.through})" if error.place.through else ""
-        line = f"{error}{through}".encode("latin-1", "replace").decode("utf-8", "replace")
-        lines["".join(c if c.isprintable() else "?" for c in line)] = None
+        message = error.message if len(error.message) <= ERROR_MAX_CHARACTERS else error.message[:ERROR_MAX_CHARACTERS] + "..."
+        message = (message + through).encode("latin-1", "replace").decode("utf-8", "replace")
+        lines["".join(c if c.isprintable() else "?" for c in f"{error.place}: {message}")] = None
     shown = list(lines)[:ERRORS_SHOWN_MAX]
     if len(lines) > len(shown):
         shown.append(f"... and {len(lines) - len(shown)} more errors")
@@ -95,19 +104,15 @@ def _contents(assembler: Assembler) -> dict[int, bytes]:
     """The bytes of each item, by id; mistakes go to assembler.errors."""
     data_of: dict[int, bytes] = {}
     waiting: dict[str, list[Item]] = {}
-    errors: list[tuple[int, SourceError]] = []
-    order = 0
-    order_of: dict[int, int] = {}
+    errors = assembler.errors
     for section in assembler.sections.values():
         for item in section.items:
-            order += 1
-            order_of[id(item)] = order
             try:
                 data = _content(assembler, item, (section.base_pa or 0) + item.offset)
             except NotYetKnown:
-                errors.append((order, SourceError(item.statement.place, "the value is not known")))
+                errors.append(SourceError(item.statement.place, "the value is not known"))
             except ExpressionError as error:
-                errors.append((order, SourceError(item.statement.place, str(error))))
+                errors.append(SourceError(item.statement.place, str(error)))
             else:
                 if isinstance(data, str):
                     waiting.setdefault(data, []).append(item)
@@ -117,10 +122,9 @@ def _contents(assembler: Assembler) -> dict[int, bytes]:
     for (text, items), result in zip(waiting.items(), results, strict=True):
         for item in items:
             if isinstance(result, EncodeError):
-                errors.append((order_of[id(item)], SourceError(item.statement.place, f"cannot assemble `{_as_written(item, text)}`: {result}")))
+                errors.append(SourceError(item.statement.place, f"cannot assemble `{_as_written(item, text)}`: {result}"))
             else:
                 data_of[id(item)] = result.to_bytes(4, "little")
-    assembler.errors.extend(error for _, error in sorted(errors, key=lambda pair: pair[0]))
     return data_of
 
 
