@@ -1,4 +1,4 @@
-"""The front end: statements in, sections out. Macros, conditions, labels and addresses are resolved here; Keystone sees single instructions.
+"""The front end: statements in, sections out. Files, macros and conditions are read here; what they make is built by builder.py.
 """
 
 import re

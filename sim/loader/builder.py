@@ -174,7 +174,8 @@ class Builder:
         if value.section not in (None, section.name):
             raise ExpressionError(f".org to section {value.section} from section {section.name}")
         if value.number < section.size_bytes:
-            raise ExpressionError(f".org moves backwards by {section.size_bytes - value.number:#x} bytes: what stands before it is too long")
+            excess_bytes = section.size_bytes - value.number
+            raise ExpressionError(f".org moves backwards by {excess_bytes:#x} bytes: what stands before it is too long")
         section.add(value.number - section.size_bytes, Fill(fill), self.statement)
 
     def instruction(self, mnemonic: str, rest: str) -> None:

@@ -19,7 +19,8 @@ NUMBER_BYTES = {".byte": 1, ".hword": 2, ".short": 2, ".half": 2, ".2byte": 2, "
 IGNORED = frozenset(
     """
     .arch .cpu .arch_extension .global .globl .local .hidden .internal .protected .type .size .ident .file .loc .variant_pcs
-    .addrsig .addrsig_sym .version .title .sbttl .list .nolist .eject .psize .stabs .stabn .line .ln .extern .tlsdescadd .tlsdescldr .noaltmacro
+    .addrsig .addrsig_sym .version .title .sbttl .list .nolist .eject .psize .stabs .stabn .line .ln .extern .tlsdescadd .tlsdescldr
+    .noaltmacro
     """.split())  # noqa: SIM905     # thirty quoted names would be harder to read
 REFUSED = {".altmacro": "alternate macro syntax", ".subsection": "subsections", ".reloc": "relocations", ".uleb128": "LEB128 numbers",
            ".sleb128": "LEB128 numbers", ".symver": "symbol versions", ".struct": "the absolute section", ".offset": "the absolute section",

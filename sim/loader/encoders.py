@@ -52,7 +52,8 @@ def base(operand: str, offset_allowed: bool = False) -> tuple[int, int]:
     """The base register and the offset of [x1] or [x1,#0x8]."""
     match = _BASE.fullmatch(operand)
     if not match or (match.group(2) and not offset_allowed and int(match.group(2)[1:], 16)):
-        raise ExpressionError(f"`{operand}` should be a base register in brackets{' with an offset' if offset_allowed else ' without an offset'}")
+        offset = "with an offset" if offset_allowed else "without an offset"
+        raise ExpressionError(f"`{operand}` should be a base register in brackets {offset}")
     return register(match.group(1), "x", stack=True)[0], int((match.group(2) or "#0")[1:], 16)
 
 
@@ -270,4 +271,5 @@ ENCODERS.update(dict.fromkeys((name.split()[0] for name in HINTS), _hint))
 ENCODERS.update(dict.fromkeys(_FIXED, _fixed))
 
 # The operand that is a label, counted from the end, so that a label may be called like a register (b1, d0).
-LABEL_LAST = frozenset({"b", "bl", "cbz", "cbnz", "tbz", "tbnz", "adr", "adrp"}) | {name for name, e in ENCODERS.items() if e is _branch_condition}
+LABEL_LAST = frozenset({"b", "bl", "cbz", "cbnz", "tbz", "tbnz", "adr", "adrp"}
+                       | {name for name, encoder in ENCODERS.items() if encoder is _branch_condition})

@@ -135,8 +135,10 @@ def _add_pointer_authentication() -> None:
         ENCODERS[f"{name[:4]}z{name[4:]}"] = _authenticate(opcode + 8, zero=True)
     ENCODERS["xpaci"], ENCODERS["xpacd"] = _authenticate(16, zero=True), _authenticate(17, zero=True)
     for key, bit in (("a", 0), ("b", 0x400)):
-        ENCODERS[f"bra{key}"], ENCODERS[f"blra{key}"] = (_authenticated_branch(word | bit, zero=False) for word in (0xD71F0800, 0xD73F0800))
-        ENCODERS[f"bra{key}z"], ENCODERS[f"blra{key}z"] = (_authenticated_branch(word | bit, zero=True) for word in (0xD61F0800, 0xD63F0800))
+        ENCODERS[f"bra{key}"] = _authenticated_branch(0xD71F0800 | bit, zero=False)
+        ENCODERS[f"blra{key}"] = _authenticated_branch(0xD73F0800 | bit, zero=False)
+        ENCODERS[f"bra{key}z"] = _authenticated_branch(0xD61F0800 | bit, zero=True)
+        ENCODERS[f"blra{key}z"] = _authenticated_branch(0xD63F0800 | bit, zero=True)
     ENCODERS["pacga"] = _pacga
 
 

@@ -15,7 +15,8 @@ _REGISTER = re.compile(r"(?:[xw](?:[12]?\d|30|zr)|w?sp|lr|fp|ip[01]|[bhsdq](?:[1
                        r"|v(?:[12]?\d|3[01])(?:\.(?:8b|16b|4h|8h|2s|4s|1d|2d|1q|b|h|s|d|4b|2h))?|c(?:\d|1[0-5]))", re.ASCII)
 OTHER_NAMES = {"ip0": "x16", "ip1": "x17", "fp": "x29", "lr": "x30"}
 _SHIFTS = frozenset({"lsl", "lsr", "asr", "ror", "msl", "uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx"})
-_CONDITIONAL = frozenset({"csel", "csinc", "csinv", "csneg", "cset", "csetm", "cinc", "cinv", "cneg", "ccmp", "ccmn", "fcsel", "fccmp", "fccmpe"})
+_CONDITIONAL = frozenset({"csel", "csinc", "csinv", "csneg", "cset", "csetm", "cinc", "cinv", "cneg",
+                          "ccmp", "ccmn", "fcsel", "fccmp", "fccmpe"})
 _KEYWORD_FIRST = frozenset({"msr", "tlbi", "at", "dc", "ic", "dsb", "dmb", "isb", "bti", "psb", "tsb", "prfm", "prfum"})
 # Relocation operators: how far the value is shifted right, and the width of the field. AArch64 ELF (IHI 0056), "Relocation operators".
 _RELOCATIONS = {"lo12": (0, 12), "pg_hi21": (0, 64), "pg_hi21_nc": (0, 64),

@@ -1,7 +1,7 @@
 """Sources: assembly text in the common subset of GNU as and LLVM, made into one flat image.
 
-The front end (assembler.py) does what an assembler does around instructions; Keystone makes their words, except those that hold addresses or
-are newer than it (encoders.py), and runs in a process of its own. What differs from GNU as and ld, on purpose:
+The front end (assembler.py) does what an assembler does around instructions; Keystone makes their words, except
+those that hold addresses or are newer than it (encoders.py), and runs in a process of its own. What differs from GNU as and ld, on purpose:
 
 * .text comes first at the origin, other code sections (.text.*, .init*) next, then data, then .bss, each group in order of appearance and
   aligned as it asks; ld puts data on a page of its own. Sections have no flags and no subsections.
@@ -9,7 +9,8 @@ are newer than it (encoders.py), and runs in a process of its own. What differs 
 * A number that does not fit its directive is an error, where GNU as warns. So is #define, which GNU as takes for a comment.
 * LDR Rt, =value always loads from a literal pool (at .ltorg or the end of the section, equal values once), exactly as GNU as does.
 * .arch, .cpu, .global, .type, .size, .cfi_* and their like are read over. Every instruction is accepted, whatever .arch says.
-* Not known: SVE, SME, MTE, LDRAA, and the SIMD instructions that came after Armv8.0 or belong to the cryptographic extension. Build an ELF for those.
+* Not known: SVE, SME, MTE, LDRAA, and the SIMD instructions that came after Armv8.0 or belong to the cryptographic extension.
+  Build an ELF for those.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,9 +48,9 @@ def assemble_text(text: str, origin_pa: int, constants: Mapping[str, int] = NO_C
                   name: str = "<text>") -> Image:
     """Assemble a text into an image at origin_pa (a multiple of 4).
 
-    constants: names that have these values from the start; the source may assign them anew. The entry is _start where it is defined, else the
-    first byte. Symbols are the labels, at physical addresses. UserError with a line `file:line: what is wrong` for each mistake, in order of the
-    files read and of their lines; also when assembly takes longer than TIMEOUT_SECONDS.
+    constants: names that have these values from the start; the source may assign them anew. The entry is _start where it is
+    defined, else the first byte. Symbols are the labels, at physical addresses. UserError with a line `file:line: what is wrong` for each mistake,
+    in order of the files read and of their lines; also when assembly takes longer than TIMEOUT_SECONDS.
     """
     return _assemble(text.encode("utf-8", "surrogatepass").decode("latin-1"), name, None, origin_pa, constants, include_dirs)
 

@@ -10,7 +10,8 @@ Encoding = tuple[int, int, int, int, int]               # op0, op1, CRn, CRm, op
 
 # (op0, op1, CRn, CRm): the names in order of op2, "-" where op2 is not allocated or not listed.
 _REGISTER_ROWS: dict[tuple[int, int, int, int], str] = {
-    (2, 0, 0, 0): "- - osdtrrx_el1", (2, 0, 0, 2): "mdccint_el1 - mdscr_el1", (2, 0, 0, 3): "- - osdtrtx_el1", (2, 0, 0, 6): "- - oseccr_el1",
+    (2, 0, 0, 0): "- - osdtrrx_el1", (2, 0, 0, 2): "mdccint_el1 - mdscr_el1", (2, 0, 0, 3): "- - osdtrtx_el1",
+    (2, 0, 0, 6): "- - oseccr_el1",
     (2, 0, 1, 0): "mdrar_el1 - - - oslar_el1", (2, 0, 1, 1): "- - - - oslsr_el1", (2, 0, 1, 3): "- - - - osdlr_el1",
     (2, 0, 1, 4): "- - - - dbgprcr_el1", (2, 0, 7, 8): "- - - - - - dbgclaimset_el1", (2, 0, 7, 9): "- - - - - - dbgclaimclr_el1",
     (2, 0, 7, 14): "- - - - - - dbgauthstatus_el1", (2, 3, 0, 1): "mdccsr_el0", (2, 3, 0, 4): "dbgdtr_el0", (2, 3, 0, 5): "dbgdtrrx_el0",
@@ -53,8 +54,10 @@ _REGISTER_ROWS: dict[tuple[int, int, int, int], str] = {
     (3, 3, 14, 2): "cntp_tval_el0 cntp_ctl_el0 cntp_cval_el0", (3, 3, 14, 3): "cntv_tval_el0 cntv_ctl_el0 cntv_cval_el0",
     (3, 3, 14, 15): "- - - - - - - pmccfiltr_el0",
     (3, 4, 0, 0): "vpidr_el2 - - - - vmpidr_el2", (3, 4, 1, 0): "sctlr_el2 actlr_el2",
-    (3, 4, 1, 1): "hcr_el2 mdcr_el2 cptr_el2 hstr_el2 hfgrtr_el2 hfgwtr_el2 hfgitr_el2 hacr_el2", (3, 4, 1, 2): "zcr_el2 trfcr_el2 hcrx_el2",
-    (3, 4, 1, 3): "- sder32_el2", (3, 4, 2, 0): "ttbr0_el2 ttbr1_el2 tcr_el2", (3, 4, 2, 1): "vttbr_el2 - vtcr_el2", (3, 4, 3, 0): "dacr32_el2",
+    (3, 4, 1, 1): "hcr_el2 mdcr_el2 cptr_el2 hstr_el2 hfgrtr_el2 hfgwtr_el2 hfgitr_el2 hacr_el2",
+    (3, 4, 1, 2): "zcr_el2 trfcr_el2 hcrx_el2",
+    (3, 4, 1, 3): "- sder32_el2", (3, 4, 2, 0): "ttbr0_el2 ttbr1_el2 tcr_el2", (3, 4, 2, 1): "vttbr_el2 - vtcr_el2",
+    (3, 4, 3, 0): "dacr32_el2",
     (3, 4, 3, 1): "- - - - hdfgrtr_el2 hdfgwtr_el2 hafgrtr_el2",
     (3, 4, 4, 0): "spsr_el2 elr_el2", (3, 4, 4, 1): "sp_el1", (3, 4, 4, 3): "spsr_irq spsr_abt spsr_und spsr_fiq",
     (3, 4, 5, 0): "- ifsr32_el2", (3, 4, 5, 1): "afsr0_el2 afsr1_el2", (3, 4, 5, 2): "esr_el2 - - vsesr_el2", (3, 4, 5, 3): "fpexc32_el2",
@@ -95,7 +98,8 @@ def _registers() -> dict[str, Encoding]:
 def _tlbi() -> dict[str, tuple[Encoding, bool]]:
     """Name: the encoding, and whether it takes a register."""
     table: dict[str, tuple[Encoding, bool]] = {}
-    plain = {0: "vmalle1:0 vae1:1 aside1:2 vaae1:3 vale1:5 vaale1:7", 4: "alle2:0 vae2:1 alle1:4 vale2:5 vmalls12e1:6", 6: "alle3:0 vae3:1 vale3:5"}
+    plain = {0: "vmalle1:0 vae1:1 aside1:2 vaae1:3 vale1:5 vaale1:7", 4: "alle2:0 vae2:1 alle1:4 vale2:5 vmalls12e1:6",
+             6: "alle3:0 vae3:1 vale3:5"}
     ranges = {0: "rvae1:1 rvaae1:3 rvale1:5 rvaale1:7", 4: "rvae2:1 rvale2:5", 6: "rvae3:1 rvale3:5"}
     for rows, crm_of in ((plain, {"": 7, "is": 3, "os": 1}), (ranges, {"": 6, "is": 2, "os": 5})):
         for op1, row in rows.items():
@@ -124,11 +128,14 @@ def _cache_and_translation() -> dict[str, dict[str, tuple[Encoding, bool]]]:
 
 REGISTERS = _registers()
 SYSTEM_INSTRUCTIONS = {"tlbi": _tlbi(), **_cache_and_translation()}
-PSTATE_FIELDS = {"spsel": (0, 5), "daifset": (3, 6), "daifclr": (3, 7), "uao": (0, 3), "pan": (0, 4), "dit": (3, 2), "ssbs": (3, 1), "tco": (3, 4)}
-BARRIER_OPTIONS = {"oshld": 1, "oshst": 2, "osh": 3, "nshld": 5, "nshst": 6, "nsh": 7, "ishld": 9, "ishst": 10, "ish": 11, "ld": 13, "st": 14, "sy": 15}
+PSTATE_FIELDS = {"spsel": (0, 5), "daifset": (3, 6), "daifclr": (3, 7), "uao": (0, 3),
+                 "pan": (0, 4), "dit": (3, 2), "ssbs": (3, 1), "tco": (3, 4)}
+BARRIER_OPTIONS = {"oshld": 1, "oshst": 2, "osh": 3, "nshld": 5, "nshst": 6, "nsh": 7,
+                   "ishld": 9, "ishst": 10, "ish": 11, "ld": 13, "st": 14, "sy": 15}
 HINTS = {"nop": 0, "yield": 1, "wfe": 2, "wfi": 3, "sev": 4, "sevl": 5, "dgh": 6, "xpaclri": 7, "pacia1716": 8, "pacib1716": 10,
-         "autia1716": 12, "autib1716": 14, "esb": 16, "psb csync": 17, "tsb csync": 18, "csdb": 20, "clearbhb": 22, "paciaz": 24, "paciasp": 25,
-         "pacibz": 26, "pacibsp": 27, "autiaz": 28, "autiasp": 29, "autibz": 30, "autibsp": 31, "bti": 32, "bti c": 34, "bti j": 36, "bti jc": 38}
+         "autia1716": 12, "autib1716": 14, "esb": 16, "psb csync": 17, "tsb csync": 18, "csdb": 20, "clrbhb": 22,
+         "paciaz": 24, "paciasp": 25, "pacibz": 26, "pacibsp": 27, "autiaz": 28, "autiasp": 29,
+         "autibz": 30, "autibsp": 31, "bti": 32, "bti c": 34, "bti j": 36, "bti jc": 38}
 
 _GENERIC = re.compile(r"s([0-3])_([0-7])_c(\d|1[0-5])_c(\d|1[0-5])_([0-7])")
 

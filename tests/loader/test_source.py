@@ -190,7 +190,7 @@ def test_a_process_that_always_dies_is_given_up_and_every_instruction_told(tmp_p
     assert all(isinstance(result, EncodeError) for result in results)
 
 
-def test_a_relocation_operator_that_kills_keystone_costs_only_its_own_instruction() -> None:
+def test_a_relocation_operator_given_to_keystone_spoils_only_its_own_instruction() -> None:
     results = encode_with_keystone(["nop", "add x0, x0, :lo12:foo", "ret"])
     assert results[0] == int.from_bytes(NOP, "little")
     assert isinstance(results[1], EncodeError)
