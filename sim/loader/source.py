@@ -13,6 +13,7 @@ those that hold addresses or are newer than it (encoders.py), and runs in a proc
   Build an ELF for those.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +35,7 @@ NO_CONSTANTS: Mapping[str, int] = MappingProxyType({})
 TIMEOUT_SECONDS = 20.0
 ERRORS_SHOWN_MAX = 50
 ERROR_MAX_CHARACTERS = 240
+_MNEMONIC = re.compile(r"[a-z][a-z0-9.]*", re.ASCII)
 _UNSIGNED_IMMEDIATES = frozenset({"movi", "mvni", "movz", "movk", "movn"})
 
 
@@ -49,8 +51,8 @@ def assemble_text(text: str, origin_pa: int, constants: Mapping[str, int] = NO_C
     """Assemble a text into an image at origin_pa (a multiple of 4).
 
     constants: names that have these values from the start; the source may assign them anew. The entry is _start where it is
-    defined, else the first byte. Symbols are the labels, at physical addresses. UserError with a line `file:line: what is wrong` for each mistake,
-    in order of the files read and of their lines; also when assembly takes longer than TIMEOUT_SECONDS.
+    defined, else the first byte. Symbols are the labels, at physical addresses. UserError with a line `file:line: what is wrong`
+    for each mistake, in order of the files read and of their lines; also when assembly takes longer than TIMEOUT_SECONDS.
     """
     return _assemble(text.encode("utf-8", "surrogatepass").decode("latin-1"), name, None, origin_pa, constants, include_dirs)
 
@@ -150,6 +152,8 @@ def _content(assembler: Assembler, item: Item, pa: int) -> bytes | str:
 
 def _instruction(assembler: Assembler, instruction: Instruction, pa: int) -> bytes | str:
     mnemonic = instruction.mnemonic
+    if not _MNEMONIC.fullmatch(mnemonic):       # Keystone takes ASCII, and might take $ or _ for a symbol
+        raise ExpressionError(f"`{mnemonic}` is not an instruction")
     unsigned = mnemonic in _UNSIGNED_IMMEDIATES
     operands = [canonical(operand, assembler.symbols.finish, unsigned) for operand in instruction.operands]
     encoder = ENCODERS.get(mnemonic)
@@ -157,4 +161,7 @@ def _instruction(assembler: Assembler, instruction: Instruction, pa: int) -> byt
         word = encoder(mnemonic, operands, pa)
         if word is not None:
             return word.to_bytes(4, "little")
-    return f"{mnemonic} {','.join(operands)}".strip()
+    text = f"{mnemonic} {','.join(operands)}".strip()
+    if not text.isascii():
+        raise ExpressionError("an operand has letters that no register or keyword has")
+    return text

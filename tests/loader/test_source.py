@@ -119,7 +119,7 @@ def test_all_errors_of_a_file_are_told_in_the_order_of_lines() -> None:
     ("tlbi everything", "k.s:1", "not an operation"), ("dsb foo", "k.s:1", "not an option"), ("add x31, x0, x0", "k.s:1", "undefined symbol `x31`"),
     ("x .req y\n", "k.s:1", "not a register"), (".unreq x", "k.s:1", "no register alias"), ("\0\0nop", "k.s:1", "not a statement"),
     ("mov x0, x1, x2 x3", "k.s:1", "`x3` is not expected"), ("\n\nb ü", "k.s:3", "undefined symbol `ü`"), (".incbin \"/dev/zero\"", "k.s:1", "regular"),
-    ("", "k.s", "no bytes"),
+    ("", "k.s", "no bytes"), ("é x0", "k.s:1", "`é` is not an instruction"), ("prfum é, [x0]", "k.s:1", "letters"),
 ])
 def test_a_mistake_is_told_with_its_place(text: str, place: str, message: str) -> None:
     lines = errors_of(text)
