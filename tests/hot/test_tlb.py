@@ -432,9 +432,9 @@ def test_no_variable_is_a_float_and_only_indices_are_signed() -> None:
             for variable, kind in annotation.typemap.items():
                 assert not isinstance(kind, numba.types.Float), (name, variable, kind)
                 base = variable.split(".")[0]
-                if isinstance(kind, numba.types.Integer) and kind.signed and base and not base.startswith("$"):
-                    if base not in INDICES | set(kinds) and not variable.startswith("arg."):
-                        signed.append((name, variable, kind))
+                named = base and not base.startswith(("$", "arg")) and base not in INDICES | set(kinds)
+                if isinstance(kind, numba.types.Integer) and kind.signed and named:
+                    signed.append((name, variable, kind))
             checked += 1
     assert not signed
     assert checked > 40
