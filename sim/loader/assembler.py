@@ -185,7 +185,7 @@ class Assembler(Builder):
         self._perform(name, rest)
 
     def _perform(self, name: str, rest: str) -> None:
-        word = name.lower()
+        word = name.lower() if name.isascii() else name       # a byte of UTF-8 has no case
         if word in self.macros:
             self._call(self.macros[word], rest)
         elif assignment := _ASSIGNMENT.match(rest):
