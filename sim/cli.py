@@ -1,0 +1,84 @@
+"""The command `quiesce`: what is said when something ends it, and with which exit code.
+
+Exit codes: those of `sim.observers.verdict` for a run that took place, 2 for a mistake of the user, 130 for Ctrl-C, 141 for a closed pipe.
+Nothing heavy is imported here, so that Ctrl-C is answered in one line from the first moment on.
+"""
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+from sim.errors import UserError
+
+EXIT_USER_ERROR, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 2, 130, 141
+_NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Do what the arguments say and return the exit code; a mistake of the user becomes one clear line on standard error."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")        # a guest may write what the terminal's encoding lacks
+        code = _parse(arguments)()
+        sys.stdout.flush()
+    except UserError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        _forget_output()
+        return EXIT_CLOSED_PIPE
+    return code
+
+
+def _parse(arguments: Sequence[str]) -> Callable[[], int]:
+    """What to do, checked as far as the words go. Raises UserError for an option that does not exist or has no such value."""
+    import typer
+
+    from sim.cli_commands import app
+
+    try:
+        action = app(args=list(arguments), standalone_mode=False, prog_name="quiesce")
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        # Typer carries its own copy of click or uses an installed one, by version; what they share is this method.
+        if not hasattr(error, "format_message"):
+            raise
+        raise UserError(" ".join(str(error.format_message()).split())) from None
+    if callable(action):
+        return action                                       # type: ignore[no-any-return]     # commands return what is to be done
+    code = int(action or 0)                                 # --help and --version have already answered
+    return lambda: code
+
+
+def _complain(message: str) -> int:
+    """Say what is wrong: mistakes in a source begin with file and line, so that editors find them."""
+    for line in message.splitlines() or [""]:
+        print(line if _NAMES_A_LINE.match(line) else f"quiesce: {line}", file=sys.stderr)
+    return EXIT_USER_ERROR
+
+
+def _interrupted() -> int:
+    try:
+        print("quiesce: interrupted", file=sys.stderr)
+    except OSError:
+        pass
+    return EXIT_INTERRUPTED
+
+
+def _forget_output() -> None:
+    """Whoever read standard output has gone: let the interpreter's last flush go nowhere, silently."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    main()

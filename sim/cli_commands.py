@@ -1,0 +1,77 @@
+"""The words of the command line. Each command returns what is to be done; `sim.cli` does it, outside the parser's own error handling."""
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
+                  help="Runs AArch64 kernels on N processing elements and shows, to the cycle, what each of them meets.")
+Action = Callable[[], int]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"quiesce {version('quiesce')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True,
+                                                   help="Print the version and stop.")] = False) -> None:
+    del version
+
+
+@app.command(name="list")
+def list_kernels() -> Action:
+    """List the built-in kernels, one line each."""
+    from sim.cli_run import print_kernels
+
+    return print_kernels
+
+
+@app.command()
+def profiles() -> Action:
+    """List the built-in core profiles, one line each."""
+    from sim.cli_run import print_profiles
+
+    return print_profiles
+
+
+@app.command()
+def run(
+    kernel: Annotated[str, typer.Argument(metavar="KERNEL", help="A built-in kernel, or the path of a .s, ELF or flat file.")],
+    pes: Annotated[int | None, typer.Option(metavar="N", help="Processing elements, 1 to 256.")] = None,
+    profile: Annotated[str, typer.Option(metavar="P", help="A built-in profile or the path of a .toml file.")] = "cortex-a72",
+    interleaving: Annotated[str | None, typer.Option(metavar="I", help="block, quantum or instruction.")] = None,
+    fidelity: Annotated[str | None, typer.Option(metavar="F", help="timed, fast or exact: the same choice by purpose.")] = None,
+    quantum: Annotated[int | None, typer.Option(metavar="CYCLES", help="Length of a quantum.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Breaks ties, and chooses random TLB victims.")] = 0,
+    budget: Annotated[int | None, typer.Option(metavar="CYCLES", help="Simulated time after which the run ends.")] = None,
+    start: Annotated[str, typer.Option(metavar="WHO", help="one: PE 0, the others by PSCI; all: every PE.")] = "one",
+    append: Annotated[str | None, typer.Option(metavar="TEXT", help="bootargs in the device tree.")] = None,
+    ram: Annotated[str, typer.Option(metavar="SIZE", help="RAM, as 256M or 1G.")] = "256M",
+    rounds: Annotated[int | None, typer.Option(metavar="N", help="Constant ROUNDS of the kernel.")] = None,
+    warmup: Annotated[int | None, typer.Option(metavar="N", help="Constant WARMUP: rounds left out.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write verdict, registers, statistics as JSON.")] = None,
+    events: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the event log; .npy: as an array.")] = None,
+    semihosting: Annotated[bool, typer.Option("--semihosting/--no-semihosting", help="Answer HLT #0xF000.")] = True,
+    define: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A constant for the source.")] = None,
+    include: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Where .include looks.")] = None,
+    watch: Annotated[list[str] | None, typer.Option(metavar="SYMBOL", help="Say when each PE passes it.")] = None,
+    registers: Annotated[bool, typer.Option("--registers", help="Print every PE's registers at the end.")] = False,
+    listing: Annotated[Path | None, typer.Option(metavar="FILE", help="Write addresses, bytes, source lines.")] = None,
+    recursion_limit: Annotated[int | None, typer.Option(metavar="N", help="Nested exceptions before the verdict.")] = None,
+    livelock_limit: Annotated[int | None, typer.Option(metavar="N", help="Equal vector entries before the verdict.")] = None,
+) -> Action:
+    """Run a kernel until it ends, can do nothing more, or has used up its budget."""
+    from sim.cli_run import Options, execute
+
+    options = Options(
+        kernel=kernel, pes=pes, profile=profile, interleaving=interleaving, fidelity=fidelity, quantum=quantum, seed=seed, budget=budget,
+        start=start, append=append, ram=ram, rounds=rounds, warmup=warmup, json=json, events=events, semihosting=semihosting,
+        define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
+        recursion_limit=recursion_limit, livelock_limit=livelock_limit)
+    return lambda: execute(options)

@@ -1,0 +1,114 @@
+"""The first run after an installation compiles the hot path. This does it part by part and says so; later runs load it."""
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self, TextIO
+
+from sim.compiled_cache import is_cold
+from sim.errors import UserError
+
+STAMP = "complete"                      # in the cache directory once every part is there: an interrupted compilation leaves none
+_REFRESH_SECONDS = 0.5
+
+
+def _cache_directory() -> Path:
+    return Path(os.environ["NUMBA_CACHE_DIR"])
+
+
+def prepare() -> None:
+    """Make sure that everything compiled is there, with a progress line on standard error if that takes time.
+
+    Raises UserError where compiled code cannot be kept.
+    """
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return
+    directory = _cache_directory()
+    if not is_cold() and (directory / STAMP).exists():
+        return
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / ".writable").touch()
+        (directory / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"compiled code cannot be kept in {directory}: {error.strerror}; set QUIESCE_CACHE to a directory that can") from None
+    with Progress(sys.stderr) as progress:
+        for part in _parts():
+            progress.next(part)
+    (directory / STAMP).touch()
+
+
+def _parts() -> Iterator[str]:
+    """Compile one part after another; yields what has come to be known: how many there are, then each that is done."""
+    from sim.engine.callbacks import NAMES, callback
+
+    yield str(len(NAMES) + 2)
+    for name in NAMES:
+        callback(name)
+        yield name
+    from numba import types
+
+    from sim.hot.loop import run
+
+    run.compile((types.uint64,))
+    yield "run loop"
+    _try_out()
+    yield "trial"
+
+
+def _try_out() -> None:
+    """Run two instructions, so that whatever else Python calls is compiled too. MOV W0, #0x18; HLT #0xF000: SYS_EXIT with a null block."""
+    from sim.arch.memory_map import RAM_PA
+    from sim.loader.image import Image, Segment
+    from sim.machine import Machine
+
+    code = b"".join(word.to_bytes(4, "little") for word in (0x52800300, 0xD45E0000))
+    Machine(ram_bytes=1 << 24).load(Image("trial", "flat", (Segment(RAM_PA, code, len(code)),), RAM_PA)).run(100_000)
+
+
+class Progress:
+    """One line on a terminal, kept up to date; elsewhere a line at the beginning and one at the end."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._live = stream.isatty()
+        self._begun, self._done, self._total = clock(), -1, 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._refresh, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._say("compiling the hot path (once; about a minute) ...")
+        if self._live:
+            self._thread.start()
+        return self
+
+    def next(self, part: str) -> None:
+        """A part is done. The first call says how many there are."""
+        if self._done < 0:
+            self._total = int(part)
+        self._done += 1
+        self._show()
+
+    def __exit__(self, kind: object, _error: object, _traceback: object) -> None:
+        self._stop.set()
+        if self._live:
+            self._thread.join()
+        if kind is None:
+            self._say(f"compiled the hot path in {self._clock() - self._begun:.0f} s; later runs start at once")
+        if self._live:
+            self._stream.write("\n")
+
+    def _refresh(self) -> None:
+        while not self._stop.wait(_REFRESH_SECONDS):
+            self._show()
+
+    def _show(self) -> None:
+        if self._live:
+            parts = f"{max(self._done, 0)} of {self._total} parts, " if self._total else ""
+            self._say(f"compiling the hot path (once; about a minute) ... {parts}{self._clock() - self._begun:.0f} s")
+
+    def _say(self, text: str) -> None:
+        self._stream.write(f"\r\x1b[K{text}" if self._live else f"{text}\n")
+        self._stream.flush()
