@@ -37,6 +37,8 @@ from sim.trace.log import EventLog
 from sim.view import PEView
 
 CHUNK_CYCLES = 8_000_000                # of simulated time, and
+BUDGET_MOST_CYCLES = 1 << 47          # a word of the schedule holds 48 bits of time
+HEAP_CYCLE_SHIFT = 16                   # see sim.hot.schedule
 CHUNK_SLICES = 200_000                  # slices, after which the loop lets Python look; fixed numbers, so that they cannot change a result
 MARKS_MOST = 256
 
@@ -199,8 +201,8 @@ class Machine:
         """
         if self.image is None:
             raise UserError("nothing is loaded: call load() first")
-        if budget_cycles < 1:
-            raise UserError(f"budget of {budget_cycles} cycles: it must be at least 1")
+        if not 1 <= budget_cycles < BUDGET_MOST_CYCLES:
+            raise UserError(f"budget of {budget_cycles} cycles: it must be from 1 to 2**47")
         machine, started = self.state.machine[0], time.perf_counter()
         machine["budget_cycles"] = budget_cycles
         self._verdict = self._verdict if self._verdict and self._verdict.kind == verdicts.EXITED else None
@@ -230,8 +232,7 @@ class Machine:
         self._interrupted = True
 
     def _next_cycle(self) -> int:
-        keys = self.state.heap_key
-        return min(int(keys[int(self.state.heap[0])]), 1 << 62)
+        return int(self.state.heap[0]) >> HEAP_CYCLE_SHIFT
 
     def _drain(self) -> None:
         """Take events out of the ring: to the log, the observers, the console."""

@@ -92,10 +92,10 @@ def settle_step(m, i):  # type: ignore[no-untyped-def]
 
 @njit
 def word_at(m, pe, pc):  # type: ignore[no-untyped-def]
-    """The instruction at `pc` in the page that the PE executes from; 0 (UDF) if it is not there."""
-    if (pc & PAGE_MASK) != pe["code_va"] or pc & u64(3) != ZERO:
+    """The instruction at `pc` in the block under way (whose translation may be gone by now); 0 (UDF) if it is not there."""
+    if pc - pe["block_va"] >= pe["block_bytes"] or pc & u64(3) != ZERO:
         return ZERO
-    offset = (pe["code_pa"] | (pc & PAGE_OFFSET)) - machine_of(m)["ram_pa"]
+    offset = pe["block_pa"] + (pc - pe["block_va"]) - machine_of(m)["ram_pa"]
     return decode_word(ram_of(m), np.int64(offset))
 
 

@@ -17,12 +17,12 @@ from sim.hot.events import emit
 from sim.hot.gic import refresh, signalled
 from sim.hot.observe import CTL_TB_FLUSH, flush_soft_tlb, note_reservation
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
-from sim.hot.schedule import STATUS_RUNNING, first, reschedule, second_key
+from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, reschedule, second_cycle
 from sim.hot.step import READY, WAITS, run_one, swap_instances, trap_fp
 from sim.hot.tlbi import apply_due
 from sim.hot.wait import after_block, send_events, wake
 from sim.state import dtypes, events
-from sim.state.handle import facts_of, heap_key_of, machine_of, pe_at, pe_of, pes_of, words_at
+from sim.state.handle import facts_of, machine_of, pe_at, pe_of, pes_of, words_at
 
 u64 = np.uint64
 ZERO, ONE = u64(0), u64(1)
@@ -114,9 +114,7 @@ def _prepare(m, i):  # type: ignore[no-untyped-def]
 def _limit(m, i):  # type: ignore[no-untyped-def]
     """Cycle up to which PE i may run before the loop must look again: at least one more."""
     pe, machine = pe_of(m, i), machine_of(m)
-    limit = second_key(m)
-    if limit < NOWHERE - machine["quantum_cycles"]:
-        limit += machine["quantum_cycles"]
+    limit = second_cycle(m) + machine["quantum_cycles"]
     limit = min(limit, machine["chunk_end_cycles"], machine["budget_cycles"])
     limit = min(limit, pe["tlbi_due_cycles"], pe["serror_due_cycles"])
     if pe["irq_waiting"] == ZERO:
@@ -247,9 +245,9 @@ def run(m):  # type: ignore[no-untyped-def]
             break
         machine["slices"] += ONE
         i = first(m)
-        now = heap_key_of(m)[i]
+        now = first_cycle(m)
         machine["reason_pe"] = u64(i)
-        if now == NOWHERE:
+        if now == NEVER:
             machine["reason"] = _nobody(m)
         elif now >= machine["budget_cycles"]:
             machine["reason"] = REASON_BUDGET

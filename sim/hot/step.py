@@ -72,6 +72,7 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
             refuse(pe, status if status != OK else FAULTED | STATUS_EXTERNAL, pc, ACCESS_FETCH)
             take_abort(m, i, pc)
             return TAKEN
+    pe["block_va"], pe["block_pa"], pe["block_bytes"] = pc, pe["code_pa"] | (pc & PAGE_OFFSET), FOUR
     word = word_at(m, pe, pc)
     flags = instruction_flags(word)
     if flags & FLAG_UNANNOUNCED != ZERO:
@@ -90,7 +91,6 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
         return WAITS
     if flags & FLAG_ERET != ZERO:
         before_eret(m, i)
-    pe["block_va"], pe["block_pa"], pe["block_bytes"] = pc, pe["code_pa"] | (pc & PAGE_OFFSET), FOUR
     pe["block_flags"], pe["previous_flags"] = flags, flags
     pe["pending_cycles"] = max(machine_of(m)["costs"][cost_class(word)], ONE)
     pe["pending_instructions"] = ONE

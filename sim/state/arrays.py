@@ -3,13 +3,25 @@ import mmap
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.arch.memory_map import PAGE_BYTES, RAM_PA
+from sim.errors import SimulatorError
 from sim.state import dtypes
 from sim.state.handle import REGISTRY, SLOTS, TABLE_WORDS
 
 EVENT_RING_ENTRIES = 1 << 17
-HEAP_ARRAYS = ("heap", "heap_position", "heap_key", "heap_tie")
+CACHE_LINE_BYTES = 64
+HEAP_ARRAYS = ("heap", "heap_position")
+
+
+def _aligned(count: int, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Records that begin on a cache line of the host."""
+    if dtype.itemsize % CACHE_LINE_BYTES:
+        raise SimulatorError(f"a record of {dtype.itemsize} bytes does not fill cache lines: adjust its padding")
+    raw = np.zeros(count * dtype.itemsize + CACHE_LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE_BYTES
+    return raw[start : start + count * dtype.itemsize].view(dtype)
 
 
 class State:
@@ -23,7 +35,7 @@ class State:
     def __init__(self, pes: int, ram_bytes: int, *, l1i: int, l1d: int, l2: tuple[int, int], walk_cache: tuple[int, int],
                  ring_entries: int = EVENT_RING_ENTRIES) -> None:
         self.machine = np.zeros(1, dtypes.MACHINE)
-        self.pes = np.zeros(pes, dtypes.PE)
+        self.pes = _aligned(pes, dtypes.PE)
         self.l1i = np.zeros((pes, l1i), dtypes.TLB_ENTRY)
         self.l1d = np.zeros((pes, l1d), dtypes.TLB_ENTRY)
         self.l2 = np.zeros((pes, l2[0] * l2[1]), dtypes.TLB_ENTRY)

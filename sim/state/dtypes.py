@@ -66,45 +66,46 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
+PE_PADDING_WORDS = 12                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
-        "machine", "index",                                    # handle of the machine (see handle.py), number of this PE
-        "uc", "stepper", "registers_address", "invalid_address", "exclusive_address",  # engine handles and found addresses
-        "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address",
-        # time
-        "cycles", "limit_cycles", "pending_cycles", "pending_instructions", "instructions", "blocks", "slices",
+        # The first 32 words are four cache lines that every slice touches; the rest is rarer.
+        "machine", "index", "uc", "registers_address", "exclusive_address", "cycles", "limit_cycles", "stop",
+        # cost of the block under way, charged when it ends; counts; flags of that block; irq_waiting: an interrupt is signalled but
+        # masked, so stop after DAIF changes; stepping: inside a single step
+        "pending_cycles", "pending_instructions", "instructions", "blocks", "slices", "previous_flags", "irq_waiting", "stepping",
+        # the page that instructions come from, and the block under way
+        "code_va", "code_pa", "block_va", "block_pa", "block_bytes", "block_flags", "align_check", "fault_pending",
+        # what may have arrived before a slice
+        "status", "tlbi_due_cycles", "irq_due_cycles", "serror_due_cycles", "serror_pending", "soft_flush", "code_flush", "reserved_pa",
+        # addresses inside the engine instances
+        "invalid_address", "stepper", "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address",
         # control
-        "status", "pc", "stop", "stop_a", "stop_b", "interrupt_number", "previous_flags", "stepping", "steps_left",
+        "pc", "stop_a", "stop_b", "interrupt_number", "steps_left",
         "wait_daif", "fp_trapped",                             # PSTATE when it began to wait; FP traps: 0 none, 1 at EL0, 2 everywhere
-        "irq_waiting",                                         # an interrupt is signalled but masked: stop after DAIF changes
-        # the page that instructions come from, and the block under way (for the refund when it aborts)
-        "code_va", "code_pa", "block_va", "block_pa", "block_bytes", "block_cycles", "block_flags", "align_check",
         # a translation or access that was refused
-        "fault_pending", "fault_status", "fault_va", "fault_access", "fault_cache_maintenance",
+        "fault_status", "fault_va", "fault_access", "fault_cache_maintenance",
         # registers that steer translation and traps; the engine has the same values
-        "sctlr", "tcr", "ttbr0", "ttbr1", "mair", "vbar", "cpacr", "cntkctl", "mdscr", "pmccntr_base", "code_flush",
+        "sctlr", "tcr", "ttbr0", "ttbr1", "mair", "vbar", "cpacr", "cntkctl", "mdscr", "pmccntr_base",
         "saved_spsr",                                          # SPSR_EL1 replaced for the time of an illegal return
-        "event_register", "reserved_pa",                       # WFE's event register; granule held by the exclusive monitor
-        # TLBs
-        "soft_generation", "soft_flush", "l1i_next", "l1d_next", "random", "l2_sizes", "l1i_fault_free",
-        "tlbi_head", "tlbi_count", "tlbi_due_cycles", "tlbi_complete_cycles", "tlbi_outstanding",
+        "event_register",                                      # of WFE
+        # TLBs: used = valid entries of each L1; fractured = whether L2 may hold fractions of blocks
+        "soft_generation", "l1i_next", "l1d_next", "random", "l2_sizes", "l1i_used", "l1d_used", "l2_fractured",
+        "tlbi_head", "tlbi_count", "tlbi_complete_cycles", "tlbi_outstanding",
         # interrupts and timers
-        "irq_due_cycles", "wake_cycles",
-        "cntv_ctl", "cntv_cval", "cntp_ctl", "cntp_cval", "timer_due_cycles",
-        "fiq_injected", "irq_injected", "serror_due_cycles", "serror_syndrome", "serror_pending",
+        "wake_cycles", "cntv_ctl", "cntv_cval", "cntp_ctl", "cntp_cval", "timer_due_cycles",
+        "fiq_injected", "irq_injected", "serror_syndrome",
         # statistics
         "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
         "n_walk_reads", "n_walk_cache_hits",
         "walk_cycles", "n_soft_flushes", "n_faults", "n_entries", "n_returns", "n_interrupts", "n_tlbi_issued", "n_tlbi_received",
         "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions",
         # the recursion and livelock detectors of the run loop
-        "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr", "entries_without_block", "guest_stack_low",
-        # TLBs: valid entries of each L1, whether L2 may hold fractions of blocks
-        "l1i_used", "l1d_used", "l2_fractured",
+        "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr",
     )
     # slot in which a VA was last found in the L1 TLB, by page number: a guess that spares the search, always checked
-    + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,))]
+    + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,)), ("padding", "u8", (PE_PADDING_WORDS,))]
 )
 
 #: GICv3 state of one PE: redistributor (INTIDs 0..31) and CPU interface.

@@ -17,7 +17,7 @@ u64 = np.uint64
 
 SLOTS = (
     "machine", "pes", "l1i", "l1d", "l2", "walk_cache", "walked", "tlbi_queue", "ram", "ram_words", "page_flags", "facts", "ring",
-    "heap", "heap_position", "heap_key", "heap_tie", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
+    "heap", "heap_position", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
     "policy", "id_values", "pl011",
 )
 TABLE_WORDS = 128
@@ -83,7 +83,7 @@ else:
 
 
 (_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
- _HEAP_POSITION, _HEAP_KEY, _HEAP_TIE, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
+ _HEAP_POSITION, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
  _PL011) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
@@ -186,7 +186,7 @@ def ring_of(m):  # type: ignore[no-untyped-def]
 
 @njit
 def heap_of(m):  # type: ignore[no-untyped-def]
-    """Binary heap of PE numbers ordered by (heap_key, heap_tie)."""
+    """Binary heap of words cycle:tie:PE, least first (see `sim.hot.schedule`)."""
     return _array(m, _HEAP, _WORD)
 
 
@@ -194,18 +194,6 @@ def heap_of(m):  # type: ignore[no-untyped-def]
 def heap_position_of(m):  # type: ignore[no-untyped-def]
     """Where each PE stands in the heap."""
     return _array(m, _HEAP_POSITION, _WORD)
-
-
-@njit
-def heap_key_of(m):  # type: ignore[no-untyped-def]
-    """Cycle at which each PE next has something to do; NOWHERE = never."""
-    return _array(m, _HEAP_KEY, _WORD)
-
-
-@njit
-def heap_tie_of(m):  # type: ignore[no-untyped-def]
-    """Seeded number that breaks ties of heap_key."""
-    return _array(m, _HEAP_TIE, _WORD)
 
 
 @njit

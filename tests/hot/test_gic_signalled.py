@@ -34,10 +34,12 @@ def test_a_sleeping_pe_is_rescheduled_for_the_arrival_of_an_sgi(guest: Guest) ->
     guest.start(17)
     guest.state.pes[17]["status"] = 2                      # WFI
     schedule.rebuild(guest.m)
-    assert guest.state.heap_key[17] == NOWHERE
+    assert schedule.next_action_cycle(guest.m, 17) == schedule.NEVER
+    assert int(guest.state.heap[0]) & 0xFF != 17
     guest.advance(0, 100)
     guest.msr(0, icc.SGI1R, 5 << 24 | 1 << 16 | 1 << 1)
-    assert guest.state.heap_key[17] == 100 + FAR
+    assert schedule.next_action_cycle(guest.m, 17) == 100 + FAR
+    assert (100 + FAR) << 16 | 17 in {int(word) & ~0xFF00 for word in guest.state.heap}
 
 
 def test_injected_lines_are_signalled_whatever_the_gic_says(guest: Guest) -> None:
@@ -91,3 +93,62 @@ def test_pending_spis_wait_for_a_pe_that_takes_part_in_one_of_n(guest: Guest) ->
         guest.store(GICR_PA + pe * GICR_BYTES_PER_PE + 0x14, 0)
         assert [n for n in range(PES) if guest.signalled(n)] == [pe]
         assert [n for n in range(PES) if guest.state.pes[n]["irq_due_cycles"] == 0] == [pe]
+
+
+def test_a_pe_that_sleeps_or_has_the_group_disabled_leaves_one_of_n_to_the_next(guest: Guest) -> None:
+    for pe in (1, 2, 3):
+        guest.start(pe)
+        guest.store(GICR_PA + pe * GICR_BYTES_PER_PE + 0x14, 0)
+    guest.set_group(0, SPI, 1)
+    guest.set_bit(0, SPI, 0x100)
+    guest.store(GICD_PA + 0x6000 + SPI * 8, 1 << 31)
+    gic.set_spi_level(guest.m, u64(SPI), u64(1))
+    takers = []
+    for change in (lambda: None, lambda: guest.store(GICR_PA + GICR_BYTES_PER_PE + 0x14, 2), lambda: guest.msr(2, icc.IGRPEN1, 0),
+                   lambda: guest.msr(2, icc.IGRPEN1, 1)):
+        change()
+        takers.append([[n for n in range(PES) if guest.state.pes[n]["irq_due_cycles"] == 0], [n for n in range(PES) if guest.signalled(n)]])
+    assert takers == [[[1], [1]], [[2], [2]], [[3], [3]], [[2], [2]]]
+
+
+def test_when_an_spi_is_routed_elsewhere_both_pes_are_told(guest: Guest) -> None:
+    guest.start(1)
+    guest.start(17)
+    guest.set_group(0, SPI, 1)
+    guest.set_bit(0, SPI, 0x100)
+    guest.store(GICD_PA + 0x6000 + SPI * 8, 1)
+    gic.set_spi_level(guest.m, u64(SPI), u64(1))
+    assert [n for n in range(PES) if guest.state.pes[n]["irq_due_cycles"] == 0] == [1]
+    guest.store(GICD_PA + 0x6000 + SPI * 8, 1 << 8 | 1)
+    assert [n for n in range(PES) if guest.state.pes[n]["irq_due_cycles"] == 0] == [17]
+
+
+def test_taking_and_ending_update_when_the_next_interrupt_is_due(guest: Guest) -> None:
+    guest.start(0)
+    guest.set_bit(0, 3, 0x200)
+    assert guest.state.pes[0]["irq_due_cycles"] == 0
+    assert guest.mrs(0, icc.IAR1) == 3
+    assert guest.state.pes[0]["irq_due_cycles"] == NOWHERE
+    guest.set_bit(0, 3, 0x200)
+    assert guest.state.pes[0]["irq_due_cycles"] == NOWHERE
+    guest.msr(0, icc.EOIR1, 3)
+    assert guest.state.pes[0]["irq_due_cycles"] == 0
+
+
+def test_of_two_spis_of_one_priority_the_lower_intid_comes_first(guest: Guest) -> None:
+    guest.start(0)
+    for intid in (SPI, SPI + 1):
+        guest.set_group(0, intid, 1)
+        guest.set_bit(0, intid, 0x100)
+        gic.set_spi_level(guest.m, u64(intid), u64(1))
+    assert (guest.mrs(0, icc.IAR1), guest.mrs(0, icc.HPPIR1)) == (SPI, SPI + 1)
+
+
+def test_a_byte_written_to_a_priority_register_takes_effect_at_once(guest: Guest) -> None:
+    guest.start(0)
+    guest.msr(0, icc.PMR, 0x80)
+    guest.set_priority(0, 3, 0x80)
+    guest.set_bit(0, 3, 0x200)
+    assert guest.state.pes[0]["irq_due_cycles"] == NOWHERE
+    guest.set_priority(0, 3, 0x78)
+    assert guest.state.pes[0]["irq_due_cycles"] == 0
