@@ -225,8 +225,8 @@ class Pair:
             assert bool(self.guest.load(pa + 0x100) & bit) == interrupt.active
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(STEPS, min_size=50, max_size=120))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STEPS, min_size=40, max_size=80))
 def test_any_sequence_of_register_accesses_gives_what_the_model_gives(steps: list[tuple[Any, ...]]) -> None:
     pair = Pair()
     pair.compare()

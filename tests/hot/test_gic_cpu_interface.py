@@ -210,6 +210,25 @@ def test_an_sgi_sent_again_before_it_arrives_keeps_the_earlier_time(guest: Guest
     assert due(guest) == {1: 1 + SELF}
 
 
+def test_an_sgi_sent_after_the_first_arrived_comes_by_itself_whether_or_not_anybody_looked(guest: Guest) -> None:
+    for look in (False, True):
+        guest.start(1)
+        guest.msr(0, icc.SGI1R, 4 << 24 | 2)
+        guest.advance(0, NEAR)
+        guest.advance(1, NEAR)
+        if look:
+            assert guest.signalled(1) == 1
+        guest.msr(0, icc.SGI1R, 4 << 24 | 2)
+        assert guest.mrs(1, icc.IAR1) == 4
+        guest.msr(1, icc.EOIR1, 4)
+        assert guest.signalled(1) == 0
+        assert int(guest.state.pes[1]["irq_due_cycles"]) == int(guest.state.pes[0]["cycles"]) + NEAR
+        guest.advance(0, NEAR)
+        guest.advance(1, NEAR)
+        assert guest.mrs(1, icc.IAR1) == 4
+        guest.msr(1, icc.EOIR1, 4)
+
+
 def test_events_tell_of_sending_taking_and_ending(guest: Guest) -> None:
     guest.start(1)
     guest.msr(0, icc.SGI1R, 4 << 24 | 3)
@@ -256,6 +275,15 @@ def test_a_common_binary_point_shows_and_protects_bpr1(guest: Guest) -> None:
 def test_the_running_priority_follows_the_active_priorities_register(guest: Guest) -> None:
     guest.msr(0, icc.AP1R0, 0x10)
     assert guest.mrs(0, icc.RPR) == 0x20
+
+
+def test_of_two_groups_with_the_same_active_priority_group_0_ends_first(guest: Guest) -> None:
+    guest.msr(0, icc.AP1R0, 0x10)
+    guest.msr(0, icc.AP0R0, 0x10)
+    guest.msr(0, icc.EOIR1, 3)
+    assert (guest.mrs(0, icc.AP0R0), guest.mrs(0, icc.AP1R0)) == (0x10, 0x10)
+    guest.msr(0, icc.EOIR0, 3)
+    assert (guest.mrs(0, icc.AP0R0), guest.mrs(0, icc.AP1R0)) == (0, 0x10)
 
 
 def test_each_register_can_be_accessed_in_its_directions_only() -> None:

@@ -158,6 +158,11 @@ def test_a_route_to_an_affinity_that_does_not_exist_delivers_nowhere(guest: Gues
         assert [n for n in range(4) if guest.signalled(n)] == ([] if taker is None else [taker])
 
 
+def test_an_aff0_beyond_15_names_no_pe_even_where_there_are_more(guest: Guest) -> None:
+    assert [int(gic.pe_of_affinity(MANY.handle, u64(affinity))) for affinity in (15, 16, 1 << 8, 8 << 8 | 1, 8 << 8 | 2)] == [
+        15, NOWHERE, 16, 129, NOWHERE]
+
+
 def test_a_level_sensitive_spi_stays_pending_while_its_wire_is_high(guest: Guest) -> None:
     gic.set_spi_level(guest.m, u64(40), u64(1))
     guest.store(GICD_PA + 0x284, 1 << 8)

@@ -127,6 +127,8 @@ class Model:
         for target in targets:
             interrupt = self.pes[target].private[intid]
             if interrupt.group == group:
+                if interrupt.arrives is not None and interrupt.arrives <= self.pes[target].now:
+                    interrupt.latched, interrupt.arrives = True, None
                 delay = self.delays[0 if target == sender else 1 if target // 16 == sender // 16 else 2]
                 due = self.pes[sender].now + delay
                 interrupt.arrives = due if interrupt.arrives is None else min(due, interrupt.arrives)
