@@ -124,6 +124,8 @@ def machine_settings(options: Options, pes: int) -> dict[str, Any]:
     """Keywords of a Machine. Raises UserError where two options contradict each other."""
     if options.interleaving is not None and options.fidelity is not None:
         raise UserError(f"--interleaving {options.interleaving} and --fidelity {options.fidelity} say the same thing twice: give one of them")
+    if options.quantum is not None and options.quantum < 1:
+        raise UserError(f"--quantum {options.quantum}: it must be at least 1 cycle")
     settings: dict[str, Any] = {
         "pes": pes, "ram_bytes": parse_size(options.ram), "interleaving": options.interleaving or options.fidelity or "block",
         "quantum_cycles": options.quantum, "seed": options.seed, "start": options.start, "bootargs": options.append,
@@ -230,8 +232,7 @@ def _finish(machine: "Machine", result: "Result", chosen: Kernel | Path, constan
     _write(options.json, lambda path: _write_json(path, result, summary))
     _write(options.events, lambda path: report.write_events(path, result))
     report.print_verdict(console, result.verdict)
-    code = result.verdict.exit_code
-    return code & 0xFF or int(code != 0)                # a status is a byte: one that is not zero must not become so
+    return result.verdict.exit_code
 
 
 def _rendezvous(machine: "Machine", result: "Result", constants: Mapping[str, int]) -> "RendezvousReport":

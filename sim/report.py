@@ -132,7 +132,7 @@ def print_registers(target: Console, result: Result) -> None:
         target.out(f"\nregisters of PE {index}")
         items = [f"{name:>9} {value:016x}" for name, value in registers.items()]
         for first in range(0, len(items), 3):
-            target.out("".join(items[first:first + 3]))
+            target.out(" ".join(items[first:first + 3]))
 
 
 def print_passed(target: Console, watched: Sequence[str], result: Result, names: Sequence[str]) -> None:

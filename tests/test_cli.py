@@ -1,0 +1,336 @@
+"""The command as a user meets it: what it prints, its exit codes, one clear line for every mistake, Ctrl-C and closed pipes."""
+import json
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sim.cli import run_command
+from sim.state.dtypes import EVENT
+
+COMMAND = [sys.executable, "-m", "sim.cli"]
+RAM_PA, IMAGE_PA = 0x4000_0000, 0x4008_0000
+EXIT_SOURCE = """
+_start: adr     x1, block
+        mov     w0, #0x18
+        hlt     #0xf000
+        .balign 8
+block:  .quad   0x20026, {status}
+"""
+ENDLESS_SOURCE = """
+_start: adr     x1, text
+        mov     w0, #4
+        hlt     #0xf000
+forever:
+        b       forever
+text:   .asciz  "ready\\n"
+"""
+
+
+def elf(machine: int = 183, segments: tuple[tuple[int, bytes], ...] = ((IMAGE_PA, b"\0" * 16),)) -> bytes:
+    """An ELF64 executable with these segments (physical address, bytes). machine 183: AArch64."""
+    offset = 64 + 56 * len(segments)
+    header = b"\x7fELF\x02\x01\x01" + b"\0" * 9
+    header += struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, segments[0][0], 64, 0, 0, 64, 56, len(segments), 0, 0, 0)
+    table, data = b"", b""
+    for pa, content in segments:
+        table += struct.pack("<IIQQQQQQ", 1, 7, offset + len(data), pa, pa, len(content), len(content), 1)
+        data += content
+    return header + table + data
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes], str]:
+    """Makes a file in a directory of the test's own and gives its path."""
+    def make(name: str, content: str | bytes) -> str:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return make
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line on standard error for a mistake of the user."""
+    assert run_command(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+# ---- mistakes
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["run", "/nowhere/kernel.s"], "/nowhere/kernel.s: no such file"),
+    (["run", "nowhere.bin"], "nowhere.bin: no such file"),
+    (["run", "rendevous"], "did you mean rendezvous"),
+    (["run", "."], "directory"),
+    (["run", "hello", "--pes", "0"], "0 is outside 1..256"),
+    (["run", "hello", "--pes", "1000"], "1000 is outside 1..256"),
+    (["run", "hello", "--pes", "-1"], "-1 is outside 1..256"),
+    (["run", "hello", "--pes", "many"], "--pes"),
+    (["run", "hello", "--profile", "cortex-a99"], "unknown profile 'cortex-a99'"),
+    (["run", "hello", "--profile", "/nowhere/core.toml"], "/nowhere/core.toml"),
+    (["run", "hello", "--quantum", "100"], "contradicts interleaving 'block'"),
+    (["run", "hello", "--fidelity", "exact", "--quantum", "100"], "contradicts interleaving 'instruction'"),
+    (["run", "hello", "--fidelity", "fast", "--interleaving", "block"], "give one of them"),
+    (["run", "hello", "--interleaving", "quantum", "--quantum", "0"], "quantum"),
+    (["run", "hello", "--interleaving", "rows"], "unknown interleaving 'rows'"),
+    (["run", "hello", "--start", "some"], "unknown start 'some'"),
+    (["run", "hello", "--seed", "-1"], "seed -1"),
+    (["run", "hello", "--budget", "0"], "--budget 0"),
+    (["run", "hello", "--ram", "lots"], "--ram 'lots' is not a size"),
+    (["run", "hello", "--ram", "0M"], "RAM size 0 bytes"),
+    (["run", "hello", "--ram", "900G"], "RAM size"),
+    (["run", "hello", "--rounds", "0"], "0 rounds"),
+    (["run", "hello", "--recursion-limit", "1"], "recursion limit 1"),
+    (["run", "hello", "--livelock-limit", "0"], "livelock limit 0"),
+    (["run", "hello", "--define", "=3"], "NAME=VALUE"),
+    (["run", "hello", "--define", "N=three"], "'three' is not a number"),
+    (["run", "hello", "--define", "N=0x10000000000000000"], "64 bits"),
+    (["run", "hello", "--include", "/nowhere"], "/nowhere: is not a directory"),
+    (["run", "hello", "--watch", "no_such_label"], "no symbol 'no_such_label'"),
+    (["run", "hello", "--json", "/nowhere/out.json"], "/nowhere/out.json: cannot be written"),
+    (["run", "hello", "--events", "/"], "/: cannot be written"),
+    (["run", "hello", "--fast"], "--fast"),
+    (["run"], "KERNEL"),
+    (["walk"], "walk"),
+])
+def test_a_mistake_on_the_command_line_gives_one_line_and_exit_code_2(
+        capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    assert said in complaint(capsys, *arguments)
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("empty.bin", b"", "empty"),
+    ("empty.s", b"", "no bytes"),
+    ("x86.elf", elf(machine=62), "x86"),
+    ("cut.elf", elf()[:40], "cut.elf"),
+    ("outside.elf", elf(segments=((0x1000, b"\0" * 16),)), "outside RAM"),
+    ("beyond.elf", elf(segments=((IMAGE_PA, b"\0" * 4), (RAM_PA + (256 << 20) - 4, b"\0" * 8))), "outside RAM"),
+    ("overlapping.elf", elf(segments=((IMAGE_PA, b"\0" * 64), (IMAGE_PA + 32, b"\0" * 64))), "overlap"),
+    ("text.elf", b"this is no ELF file", "not an ELF"),
+    ("core.toml", b"clock_hz = ", "core.toml"),
+])
+def test_a_file_that_is_no_kernel_gives_one_line_and_exit_code_2(
+        capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str], name: str, content: bytes, said: str) -> None:
+    path = write(name, content)
+    arguments = ["run", "hello", "--profile", path] if name.endswith(".toml") else ["run", path]
+    assert said in complaint(capsys, *arguments)
+
+
+def test_an_error_in_a_source_names_file_line_and_statement(
+        capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str]) -> None:
+    path = write("bad.s", "nop\nnop\n  frobnicate x0, x1\n")
+    assert complaint(capsys, "run", path).startswith(f"{path}:3: ")
+
+
+def test_every_error_of_a_source_gets_a_line(capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str]) -> None:
+    path = write("bad.s", "frobnicate x0\nnop\nb nowhere\n")
+    assert run_command(["run", path]) == 2
+    assert [line.split(":")[1] for line in capsys.readouterr().err.splitlines()] == ["1", "3"]
+
+
+@pytest.mark.parametrize("option", [["--define", "N=1"], ["--listing", "listing.txt"], ["--rounds", "3"]])
+def test_what_is_about_sources_contradicts_an_elf(
+        capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+        option: list[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"{option[0]} is about sources" in complaint(capsys, "run", write("kernel.elf", elf()), *option)
+
+
+def test_a_cache_directory_that_cannot_be_made_gives_one_line(write: Callable[[str, str | bytes], str]) -> None:
+    environment = os.environ | {"QUIESCE_CACHE": write("a_file", "") + "/below"}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    done = subprocess.run([*COMMAND, "run", "hello"], capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "QUIESCE_CACHE" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+# ---- runs
+
+def test_a_run_prints_the_console_the_statistics_and_the_verdict_last(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", "hello"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "hello from EL1"
+    assert any(line.split()[:2] == ["PE", "cycles"] for line in lines)
+    assert re.fullmatch(r"verdict: exited PE 0 at 0x[0-9a-f]+ <\S+>: the guest exited with status 0", lines[-1])
+
+
+def test_the_rendezvous_shows_every_phase_for_each_pe_and_in_total_in_80_columns(
+        capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert run_command(["run", "rendezvous", "--pes", "3", "--rounds", "20", "--warmup", "2", "--json", str(report)]) == 0
+    out = capsys.readouterr().out
+    table = out[out.index("since the SGI was sent"):out.index("from phase to phase")]
+    for phase in ("taken at the target's vector", "gathered", "acted", "released", "all done"):
+        assert f"\n{phase}\n" in table
+    gathered = table[table.index("\ngathered\n"):table.index("\nacted\n")]
+    assert [line.split()[:2] for line in gathered.strip().splitlines()[1:]] == [["PE", "0"], ["PE", "1"], ["PE", "2"], ["all", "PEs"]]
+    document = json.loads(report.read_text())
+    assert document["verdict"]["kind"] == "exited"
+    assert document["rendezvous"]["measured_rounds"] == 20
+    of_all = next(row for row in document["rendezvous"]["since_sgi_sent"] if row["name"] == "gathered" and row["pe"] is None)
+    shown = gathered.strip().splitlines()[-1].split()
+    assert float(shown[2]) == of_all["cycles"]["minimum"]
+    assert float(shown[9]) == pytest.approx(of_all["ns"]["maximum"], abs=0.05)
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith(("verdict", "rendezvous of")))
+
+
+def test_many_pes_are_shown_as_least_most_and_all(capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str]) -> None:
+    assert run_command(["run", write("one.s", EXIT_SOURCE.format(status=0)), "--pes", "17"]) == 0
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert words[2:5] == ["least", "most", "all"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (7, 7), (255, 255)])
+def test_the_exit_code_is_the_guests_status(
+        write: Callable[[str, str | bytes], str], status: int, code: int) -> None:
+    assert run_command(["run", write("exit.s", EXIT_SOURCE.format(status=status))]) == code
+
+
+@pytest.mark.parametrize(("arguments", "kind", "code"), [
+    (["deadlock"], "deadlock", 102), (["fault_recursion"], "recursion", 103), (["vector_livelock"], "livelock", 104),
+    (["rendezvous", "--budget", "50000"], "budget", 101),
+])
+def test_each_kind_of_end_has_its_exit_code(capsys: pytest.CaptureFixture[str], arguments: list[str], kind: str, code: int) -> None:
+    assert run_command(["run", *arguments]) == code
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"verdict: {kind} PE ")
+
+
+def test_a_built_in_name_wins_over_a_file_unless_a_path_is_given(
+        capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = struct.pack("<2I", 0x52800300, 0xD45E0000)          # MOV W0, #0x18; HLT #0xF000
+    write("hello", words)
+    write("other", words)
+    assert run_command(["run", "hello"]) == 0
+    assert "hello from EL1" in capsys.readouterr().out
+    for path in ("./hello", "other"):
+        run_command(["run", path])
+        out = capsys.readouterr().out
+        assert "hello from EL1" not in out
+        assert "verdict: exited" in out
+
+
+def test_a_source_may_build_on_the_parts_of_asm_and_takes_constants(
+        capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str]) -> None:
+    source = '.include "kernel.inc"\nkernel_main: mov x0, #STATUS\n ret\n .balign PAGE_BYTES, 0\nimage_text_end:\n'
+    assert run_command(["run", write("mine.s", source), "--define", "STATUS=0x2a", "--pes", "2"]) == 42
+    assert "status 42" in capsys.readouterr().out
+
+
+def test_events_are_written_as_text_or_as_an_array(tmp_path: Path) -> None:
+    text, array = tmp_path / "log.txt", tmp_path / "log.npy"
+    assert run_command(["run", "rendezvous", "--rounds", "2", "--events", str(text)]) == 0
+    assert run_command(["run", "rendezvous", "--rounds", "2", "--events", str(array)]) == 0
+    events = np.load(array)
+    assert events.dtype == EVENT
+    lines = text.read_text().splitlines()
+    assert len(lines) == len(events) > 100
+    assert [int(line.split()[0]) for line in lines] == events["cycle"].tolist()
+
+
+def test_watched_symbols_registers_and_a_listing_are_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    listing = tmp_path / "hello.lst"
+    assert run_command(["run", "hello", "--watch", "kernel_main", "--registers", "--listing", str(listing)]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^kernel_main +0 +1 +(\d+) +\1$", out, re.MULTILINE)
+    assert re.search(r"pc 00000000400[89a-f]", out)
+    assert "hello.s:13: adr x0, hello_text" in " ".join(listing.read_text().split())
+
+
+def test_list_profiles_and_version_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["list"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("rendezvous ") for line in listed)
+    assert run_command(["profiles"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["cortex-a53", "cortex-a72", "neoverse-n1"]
+    assert run_command(["--version"]) == 0
+    assert re.fullmatch(r"quiesce \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_no_colour_codes_when_piped() -> None:
+    done = subprocess.run([*COMMAND, "run", "hello"], capture_output=True, timeout=300, check=True)
+    assert b"\x1b" not in done.stdout + done.stderr
+    assert b"hello from EL1" in done.stdout
+
+
+# ---- being stopped
+
+def read_until(stream: int, marker: bytes, timeout_seconds: float) -> bytes:
+    """What comes from a file descriptor up to a marker."""
+    text, deadline = b"", time.monotonic() + timeout_seconds
+    while marker not in text and time.monotonic() < deadline:
+        if select.select([stream], [], [], 0.2)[0]:
+            part = os.read(stream, 4096)
+            if not part:
+                break
+            text += part
+    assert marker in text, text
+    return text
+
+
+def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
+    """The command, with the interpreter's own answer to Ctrl-C even where this test run ignores it, as a shell's background jobs do."""
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from sim.cli import main; main()"
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=os.environ | environment)
+
+
+def test_ctrl_c_gives_the_verdict_so_far_and_the_statistics(write: Callable[[str, str | bytes], str]) -> None:
+    process = start("run", write("endless.s", ENDLESS_SOURCE), "--budget", str(10**15))
+    assert process.stdout is not None
+    read_until(process.stdout.fileno(), b"ready\n", 120)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == b""
+    lines = out.decode().splitlines()
+    assert lines[-1].startswith("verdict: interrupted PE 0 at 0x")
+    assert "<forever>" in lines[-1]
+    assert any(line.split()[:2] == ["PE", "cycles"] for line in lines)
+
+
+def test_ctrl_c_while_compiling_gives_one_line(tmp_path: Path) -> None:
+    process = start("run", "hello", QUIESCE_CACHE=str(tmp_path), NUMBA_CACHE_DIR=str(tmp_path / "compiled"))
+    assert process.stderr is not None
+    begun = read_until(process.stderr.fileno(), b"...\n", 60)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == b""
+    assert begun.decode().startswith("compiling the hot path (once; about a minute)")
+    assert err == b"quiesce: interrupted\n"
+
+
+def test_ctrl_c_while_assembling_gives_one_line(write: Callable[[str, str | bytes], str]) -> None:
+    process = start("run", write("long.s", ".rept 400000\n add x0, x1, x2\n.endr\n"))
+    time.sleep(2.5)
+    assert process.poll() is None, "assembled too fast for this test"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"quiesce: interrupted\n")
+
+
+def test_a_closed_pipe_ends_the_run_without_a_word() -> None:
+    process = start("run", "rendezvous", "--pes", "2")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == 141
+    process.stderr.close()
