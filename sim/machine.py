@@ -20,7 +20,7 @@ from sim.engine import power
 from sim.engine.instance import Context, Instance, attach
 from sim.engine.memory import output_address, read_virtual
 from sim.errors import SimulatorError, UserError
-from sim.hot import stops
+from sim.hot import gic, stops
 from sim.hot.exception import settle_step
 from sim.hot.loop import run as run_compiled
 from sim.hot.schedule import rebuild
@@ -192,7 +192,8 @@ class Machine:
         if line not in ("irq", "fiq"):
             raise UserError(f"there is no interrupt line {line!r}: irq or fiq")
         self.state.pes[pe][f"{line}_injected"] = int(asserted)
-        self.state.pes[pe]["irq_due_cycles"] = 0 if asserted else dtypes.NOWHERE
+        rebuild(self.state.handle)
+        gic.refresh(self.state.handle, pe)
 
     def run(self, budget_cycles: int = BUDGET_DEFAULT_CYCLES) -> Result:
         """Run until the guest ends, nothing can happen any more, or `budget_cycles` of simulated time in total are used up.

@@ -34,7 +34,8 @@ class Callback(NamedTuple):
 
 def _make(signature: Any, function: Callable[..., Any]) -> Callback:
     if not config.DISABLE_JIT:
-        compiled = cfunc(signature, cache=True)(function)
+        # The Python function under an @njit one is compiled into the callback itself: one call less for every block and fill.
+        compiled = cfunc(signature, cache=True)(getattr(function, "py_func", function))
         return Callback(compiled.address, compiled)
     prototype = ctypes.CFUNCTYPE(_C[signature.return_type], *(_C[argument] for argument in signature.args))
     owner = prototype(_as_numpy(signature, function))
@@ -51,38 +52,6 @@ def _as_numpy(signature: Any, function: Callable[..., Any]) -> Callable[..., Any
         return None if result is None else int(result)
 
     return call
-
-
-def _block(uc, va, size, data):  # type: ignore[no-untyped-def]
-    on_block(uc, va, size, data)
-
-
-def _fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
-    return fill(uc, va, access, entry, data)
-
-
-def _interrupt(uc, number, data):  # type: ignore[no-untyped-def]
-    on_interrupt(uc, number, data)
-
-
-def _mrs(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
-    return on_mrs(uc, register, cp_reg, data)
-
-
-def _msr(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
-    return on_msr(uc, register, cp_reg, data)
-
-
-def _sys(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
-    return on_sys(uc, register, cp_reg, data)
-
-
-def _window_read(uc, offset, size, data):  # type: ignore[no-untyped-def]
-    return window_read(uc, offset, size, data)
-
-
-def _window_write(uc, offset, size, value, data):  # type: ignore[no-untyped-def]
-    window_write(uc, offset, size, value, data)
 
 
 def _low_device_read(uc, offset, size, data):  # type: ignore[no-untyped-def]
@@ -104,14 +73,14 @@ def _high_device_write(uc, offset, size, value, data):  # type: ignore[no-untype
 _READ, _WRITE = _u64(_u64, _u64, _u32, _u64), _void(_u64, _u64, _u32, _u64, _u64)
 _SYSTEM = _u32(_u64, _i32, _u64, _u64)
 _ALL: dict[str, tuple[Any, Callable[..., Any]]] = {
-    "block": (_void(_u64, _u64, _u32, _u64), _block),
-    "fill": (_bool(_u64, _u64, _i32, _u64, _u64), _fill),
-    "interrupt": (_void(_u64, _u32, _u64), _interrupt),
-    "mrs": (_SYSTEM, _mrs),
-    "msr": (_SYSTEM, _msr),
-    "sys": (_SYSTEM, _sys),
-    "window_read": (_READ, _window_read),
-    "window_write": (_WRITE, _window_write),
+    "block": (_void(_u64, _u64, _u32, _u64), on_block),
+    "fill": (_bool(_u64, _u64, _i32, _u64, _u64), fill),
+    "interrupt": (_void(_u64, _u32, _u64), on_interrupt),
+    "mrs": (_SYSTEM, on_mrs),
+    "msr": (_SYSTEM, on_msr),
+    "sys": (_SYSTEM, on_sys),
+    "window_read": (_READ, window_read),
+    "window_write": (_WRITE, window_write),
     "low_device_read": (_READ, _low_device_read),
     "low_device_write": (_WRITE, _low_device_write),
     "high_device_read": (_READ, _high_device_read),

@@ -13,6 +13,7 @@ from sim.state import dtypes
 
 _STEERING = {"SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "MAIR_EL1", "VBAR_EL1", "CPACR_EL1", "CNTKCTL_EL1", "MDSCR_EL1"}
 _COMPUTED = {"PMCCNTR_EL0", "CCSIDR_EL1", "ISR_EL1"}
+_BEYOND_FIVE_PRIORITY_BITS = {f"ICC_AP{group}R{n}_EL1" for group in (0, 1) for n in (1, 2, 3)}       # UNDEFINED
 _TIMER_PREFIXES = ("CNTFRQ", "CNTPCT", "CNTVCT", "CNTP_", "CNTV_")
 
 
@@ -53,6 +54,8 @@ def fill_policy(policy: npt.NDArray[np.uint32], id_values: npt.NDArray[np.uint64
     for key, index in indices.items():
         id_values[index] = identification[key]
     for name, key in REGISTER_KEYS.items():
+        if name in _BEYOND_FIVE_PRIORITY_BITS:
+            continue
         access = EL0_ACCESS[name]
         policy[key] = _word(_handler(name, identification), access.read, access.write, name not in WRITE_ONLY, name not in READ_ONLY,
                             indices.get(key, 0))

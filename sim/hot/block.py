@@ -14,12 +14,14 @@ from sim.hot import stops
 from sim.hot.calls import emu_stop
 from sim.hot.decode import (
     FACTS_COST_CYCLES, FACTS_FIRST_FP, FACTS_FLAGS, FACTS_INSTRUCTIONS, FACTS_LAST_FLAGS, alignment_requirements, block_facts,
+    word_at,
 )
 from sim.hot.events import emit
 from sim.hot.registers import (
     PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, SP, general, pstate, read_system_register, write_system_register,
 )
 from sim.hot.translate import OK, translate
+from sim.hot.unannounced import unannounced_flag
 from sim.state import dtypes, events
 from sim.state.handle import facts_of, machine_of, marks_of, pe_at, pe_of, ram_of, scratch_of, walked_of
 
@@ -101,6 +103,8 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
     facts["flags"] = out[FACTS_FLAGS]
     facts["last_flags"] = out[FACTS_LAST_FLAGS]
     facts["first_fp"] = out[FACTS_FIRST_FP]
+    for k in range(count):
+        facts["flags"] |= unannounced_flag(word_at(ram, offset + np.int64(4) * np.int64(k)))
     if _has_mark(m, pa, size):
         facts["flags"] |= WATCHED
     needed = scratch[REQUIREMENTS_SCRATCH:REQUIREMENTS_SCRATCH + 64]
@@ -212,6 +216,11 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
         pe["stop"] = STOP_AT_BLOCK
         emu_stop(uc)
         return
+    if va == pe["block_va"] and u64(size) == pe["block_bytes"] and pe["repeatable"] != ZERO and va & PAGE_MASK == pe["code_va"]:
+        pe["pending_cycles"] = pe["repeatable"]             # a loop of one block: nothing about it can have changed
+        pe["pending_instructions"] = u64(size) >> TWO
+        pe["blocks"] += ONE
+        return
     m, i = pe["machine"], np.int64(pe["index"])
     if va & PAGE_MASK != pe["code_va"]:
         if enter_page(m, i, va) != OK or va & PAGE_MASK != pe["code_va"]:
@@ -230,6 +239,7 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
     pe["block_va"] = va
     pe["block_pa"] = pa
     pe["block_bytes"] = bytes_
+    pe["repeatable"] = ZERO
     if flags & SPECIAL != ZERO or pe["align_check"] != ZERO:
         stop = _special(m, i, facts, va, pa, bytes_)
         if stop != ZERO:
@@ -239,6 +249,8 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
             return
     pe["block_flags"] = flags
     pe["previous_flags"] = flags
+    if flags & (SPECIAL | AFTERWARDS | FLAG_DAIF) == ZERO and pe["align_check"] == ZERO:
+        pe["repeatable"] = facts["cycles"]
     pe["pending_cycles"] = facts["cycles"]
     pe["pending_instructions"] = facts["instructions"]
     pe["blocks"] += ONE

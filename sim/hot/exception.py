@@ -67,18 +67,28 @@ def settle_block(pe):  # type: ignore[no-untyped-def]
 
 
 @njit
-def settle_prefix(m, pe, pc):  # type: ignore[no-untyped-def]
-    """Charge the instructions of the block under way before `pc`: it was left there. Elsewhere: all of it has run."""
-    if pe["pending_instructions"] != ZERO and pc >= pe["block_va"] and pc < pe["block_va"] + pe["block_bytes"]:
-        count = (pc - pe["block_va"]) >> u64(2)
-        machine = machine_of(m)
-        offset = pe["block_pa"] - machine["ram_pa"]
-        pe["cycles"] += cost_of_prefix(ram_of(m), np.int64(offset), np.int64(count), machine["costs"])
-        pe["instructions"] += count
-        pe["pending_cycles"] = ZERO
-        pe["pending_instructions"] = ZERO
-    else:
+def settle_up_to(m, pe, pc):  # type: ignore[no-untyped-def]
+    """Charge the instructions of the block under way before `pc`; the others stay pending. Elsewhere: all of it has run."""
+    behind = pc - pe["block_va"]
+    if pe["pending_instructions"] == ZERO or behind >= pe["block_bytes"]:
         settle_block(pe)
+        return
+    machine = machine_of(m)
+    left = (pe["block_bytes"] - behind) >> u64(2)
+    offset = pe["block_pa"] + behind - machine["ram_pa"]
+    cycles = cost_of_prefix(ram_of(m), np.int64(offset), np.int64(left), machine["costs"])
+    pe["cycles"] += pe["pending_cycles"] - cycles
+    pe["instructions"] += pe["pending_instructions"] - left
+    pe["pending_cycles"] = cycles
+    pe["pending_instructions"] = left
+
+
+@njit
+def settle_prefix(m, pe, pc):  # type: ignore[no-untyped-def]
+    """Charge the instructions of the block under way before `pc`: it was left there."""
+    settle_up_to(m, pe, pc)
+    pe["pending_cycles"] = ZERO
+    pe["pending_instructions"] = ZERO
 
 
 @njit(cache=True)

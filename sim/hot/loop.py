@@ -8,14 +8,14 @@ from numba import njit
 
 from sim.hot import stops
 from sim.hot.block import FLAG_SEV, FLAG_SEVL
-from sim.hot.calls import emu_start, emu_stop, uc_ctl
+from sim.hot.calls import context_restore, emu_start, emu_stop, uc_ctl
 from sim.hot.exception import (
     KIND_FIQ, KIND_IRQ, KIND_SERROR, KIND_SYNCHRONOUS, REASON_ENGINE, enter, settle_block, settle_prefix, take_abort,
     take_engine_exception,
 )
 from sim.hot.events import emit
 from sim.hot.gic import refresh, signalled
-from sim.hot.observe import CTL_TB_FLUSH, flush_soft_tlb, note_reservation
+from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
 from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, reschedule, second_cycle
 from sim.hot.step import READY, WAITS, run_one, swap_instances, trap_fp
@@ -34,7 +34,7 @@ EC_SERROR_ESR = u64(0x2F << 26 | 1 << 25)
 UC_ERR_EXCEPTION = np.int32(21)
 NO_ERROR = np.int32(0)
 EVENT_INJECTED, EVENT_TLBI_COMPLETE = u64(events.EVENT_INJECTED), u64(events.EVENT_TLBI_COMPLETE)
-STOP_INTERRUPT, STOP_EXCEPTION, STOP_ABORT = u64(stops.STOP_INTERRUPT), u64(stops.STOP_EXCEPTION), u64(stops.STOP_ABORT)
+STOP_INTERRUPT = u64(stops.STOP_INTERRUPT)
 STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
 STOP_DSB, STOP_FP = u64(stops.STOP_DSB), u64(stops.STOP_FP)
 REASON_CHUNK, REASON_DRAIN, REASON_BUDGET = u64(stops.REASON_CHUNK), u64(stops.REASON_DRAIN), u64(stops.REASON_BUDGET)
@@ -46,6 +46,9 @@ REASON_STEPPER = u64(stops.REASON_STEPPER)
 def on_interrupt(uc, number, data):  # type: ignore[no-untyped-def]
     """INTR hook of the engine: note its exception number; the loop takes the exception."""
     pe = pe_at(data)
+    if is_abandoned(pe):
+        emu_stop(uc)
+        return
     pe["interrupt_number"] = u64(number)
     pe["stop"] = STOP_INTERRUPT
     emu_stop(uc)
@@ -61,6 +64,7 @@ def _drop_code(m, i):  # type: ignore[no-untyped-def]
             facts[k]["tag"] = ZERO
         machine["facts_stale"] = ZERO
     pe["code_flush"] = ZERO
+    pe["repeatable"] = ZERO
     uc_ctl(pe["uc"], CTL_TB_FLUSH)
     if pe["stepper"] != ZERO:
         uc_ctl(pe["stepper"], CTL_TB_FLUSH)
@@ -128,7 +132,16 @@ def _finish(m, i, error):  # type: ignore[no-untyped-def]
     pe, machine = pe_of(m, i), machine_of(m)
     pc = general(m, i)[PC]
     stop = pe["stop"]
-    if error == UC_ERR_EXCEPTION and pe["fault_pending"] != ZERO:
+    if is_abandoned(pe):
+        context_restore(pe["uc"], machine["context"])
+        pc = pe["pc"]
+        general(m, i)[PC] = pc
+        if stop == STOP_ABORT:
+            take_abort(m, i, pc)
+        else:
+            settle_prefix(m, pe, pc)
+            enter(m, i, KIND_SYNCHRONOUS, pe["stop_a"], pe["stop_b"], pc)
+    elif error == UC_ERR_EXCEPTION and pe["fault_pending"] != ZERO:
         send_events(m, i, pe["previous_flags"] if pe["fault_access"] == u64(dtypes.ACCESS_FETCH) else ZERO)
         take_abort(m, i, pc)
     elif error != NO_ERROR:
@@ -140,11 +153,6 @@ def _finish(m, i, error):  # type: ignore[no-untyped-def]
         if pe["previous_flags"] & (FLAG_SEV | FLAG_SEVL) != ZERO:
             send_events(m, i, pe["previous_flags"])
         take_engine_exception(m, i, pe["interrupt_number"], pc)
-    elif stop == STOP_EXCEPTION:
-        settle_prefix(m, pe, pc)
-        enter(m, i, KIND_SYNCHRONOUS, pe["stop_a"], pe["stop_b"], pc)
-    elif stop == STOP_ABORT:
-        take_abort(m, i, pc)
     elif stop == STOP_STEP:
         return True
     elif stop == STOP_DSB:

@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 
 from sim.arch import instruction, memory_map, syndrome
-from sim.hot import pl011
-from sim.hot.calls import uc_ctl
+from sim.hot import pl011, stops
+from sim.hot.calls import context_save, emu_stop, uc_ctl
 from sim.hot.decode import instruction_flags
 from sim.hot.events import emit
 from sim.hot.exception import word_at
@@ -38,6 +38,7 @@ OBSERVED = u8(dtypes.PAGE_EXECUTED | dtypes.PAGE_MONITORED)
 STATUS_WFE = u64(dtypes.STATUS_WFE)
 EVENT_EXCLUSIVE_LOST = u64(events.EVENT_EXCLUSIVE_LOST)
 SCTLR_M, SCTLR_A = u64(1), u64(2)
+STOP_EXCEPTION, STOP_ABORT = u64(stops.STOP_EXCEPTION), u64(stops.STOP_ABORT)
 
 CTL_TLB_FLUSH = u32(0x4000_000B)        # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 CTL_TB_FLUSH = u32(0x4000_000A)         # UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0)
@@ -52,6 +53,28 @@ def flush_soft_tlb(m, i, uc):  # type: ignore[no-untyped-def]
     pe["soft_flush"] = ZERO
     pe["code_va"] = NOWHERE
     pe["n_soft_flushes"] += ONE
+
+
+@njit
+def is_abandoned(pe):  # type: ignore[no-untyped-def]
+    """Whether the block under way has been left by `abandon_block`: nothing that the engine still does of it counts."""
+    stop = pe["stop"]
+    return stop == STOP_EXCEPTION or stop == STOP_ABORT
+
+
+@njit
+def abandon_block(m, i, stop):  # type: ignore[no-untyped-def]
+    """Leave the block at the present instruction, from an instruction hook.
+
+    The engine goes on to the end of its block whatever a hook does. So the registers are kept as they are now, for the run loop to put
+    back; until it stops, every access is refused and every other hook does nothing.
+    """
+    pe = pe_of(m, i)
+    pe["pc"] = general(m, i)[PC]
+    pe["stop"] = stop
+    context_save(pe["uc"], machine_of(m)["context"])
+    flush_soft_tlb(m, i, pe["uc"])
+    emu_stop(pe["uc"])
 
 
 @njit
@@ -114,6 +137,8 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
     perms = halves_at(entry + u64(8), 1)
     machine = machine_of(m)
     kind = u64(access)
+    if is_abandoned(pe):
+        return False
     pe["n_fills"] += ONE
     state = pstate(m, i)
     el0 = ONE if (state >> PSTATE_EL_SHIFT) & PSTATE_EL_MASK == ZERO else ZERO

@@ -21,6 +21,7 @@ from sim.hot.exception import (
 from sim.hot.observe import ATTRIBUTE_DEVICE, SCTLR_A, STATUS_EXTERNAL, flush_soft_tlb, refuse, translate_quietly
 from sim.hot.registers import PC, general
 from sim.hot.translate import FAULTED, OK
+from sim.hot.unannounced import unannounced_flag
 from sim.state import dtypes
 from sim.state.handle import machine_of, pe_of, scratch_of, walked_of
 
@@ -73,8 +74,9 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
             take_abort(m, i, pc)
             return TAKEN
     pe["block_va"], pe["block_pa"], pe["block_bytes"] = pc, pe["code_pa"] | (pc & PAGE_OFFSET), FOUR
+    pe["repeatable"] = ZERO
     word = word_at(m, pe, pc)
-    flags = instruction_flags(word)
+    flags = instruction_flags(word) | unannounced_flag(word)
     if flags & FLAG_UNANNOUNCED != ZERO:
         undefined(m, i, pc)
         return TAKEN

@@ -10,14 +10,12 @@ from numba import njit
 
 from sim.arch import memory_map
 from sim.arch.register_keys import REGISTER_KEYS
-from sim.hot import stops
 from sim.hot.address_translate import address_translate
 from sim.hot.block import at_el0
-from sim.hot.calls import emu_stop
 from sim.hot.events import emit
-from sim.hot.exception import EC_UNKNOWN, settle_prefix
-from sim.hot.observe import EXECUTED, MONITORED, break_reservations, refuse
-from sim.hot.registers import ID_PC, PC, PSTATE_PAN, general, pstate, write_register, write_system_register
+from sim.hot.exception import EC_UNKNOWN, settle_up_to
+from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, abandon_block, break_reservations, is_abandoned, refuse
+from sim.hot.registers import PC, PSTATE_PAN, general, pstate, write_system_register
 from sim.hot.system_registers import (
     DONE, EL0_WRITE_SHIFT, FOUR, HANDLER_SHIFT, INDEX_SHIFT, WRITABLE, key_of, refused, skip_instruction, stop_with_exception,
 )
@@ -39,7 +37,6 @@ PAGE_SHIFT = u64(12)
 ZERO_BLOCK_BYTES, ZERO_BLOCK_MASK = 64, u64(0xFFFF_FFFF_FFFF_FFC0)
 EVENT_CODE_MAINTENANCE = u64(events.EVENT_CODE_MAINTENANCE)
 STATUS_ALIGNMENT, STATUS_EXTERNAL = u64(0x21), u64(0x10)
-STOP_ABORT = u64(stops.STOP_ABORT)
 
 
 @njit
@@ -48,9 +45,7 @@ def _abort(m, i, uc, status, va, access, maintenance):  # type: ignore[no-untype
     pe = pe_of(m, i)
     refuse(pe, status, va, access)
     pe["fault_cache_maintenance"] = maintenance
-    pe["stop"] = STOP_ABORT
-    write_register(m, i, ID_PC, general(m, i)[PC])
-    emu_stop(uc)
+    abandon_block(m, i, STOP_ABORT)
     return DONE
 
 
@@ -115,6 +110,8 @@ def on_sys(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
     """SYS hook of the engine."""
     pe = pe_at(data)
     m, i = pe["machine"], np.int64(pe["index"])
+    if is_abandoned(pe):
+        return DONE
     key = key_of(cp_reg)
     policy = u64(policy_of(m)[np.int64(key)])
     handler = (policy >> HANDLER_SHIFT) & u64(15)
@@ -135,7 +132,7 @@ def on_sys(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
         _code_by_va(m, i, uc, operand)
     if pe["fault_pending"] != ZERO:
         return DONE
-    settle_prefix(m, pe, pc + FOUR)
+    settle_up_to(m, pe, pc + FOUR)
     if handler == H_TLBI:
         issue(m, i, key, operand)
         pe["limit_cycles"] = ZERO

@@ -8,14 +8,12 @@ import numpy as np
 from numba import njit
 
 from sim.arch.register_keys import REGISTER_KEYS, EL0Control
-from sim.hot import stops
 from sim.hot.block import FP_TRAP_ALL, FP_TRAP_EL0, at_el0
-from sim.hot.calls import emu_stop
-from sim.hot.exception import EC_SYSTEM, EC_UNKNOWN, settle_prefix
+from sim.hot.exception import EC_SYSTEM, EC_UNKNOWN, settle_up_to
 from sim.hot.gic import signalled
 from sim.hot.gic_cpu_interface import icc_read, icc_write
-from sim.hot.observe import update_alignment_check
-from sim.hot.registers import ID_PC, PC, general, read_system_register, write_register
+from sim.hot.observe import STOP_EXCEPTION, abandon_block, is_abandoned, update_alignment_check
+from sim.hot.registers import ID_PC, PC, general, read_system_register, write_register, write_system_register
 from sim.hot.timer import timer_read, timer_write
 from sim.hot.translate import regime_changed
 from sim.state import dtypes
@@ -25,7 +23,6 @@ u64 = np.uint64
 ZERO, ONE, FOUR = u64(0), u64(1), u64(4)
 NOWHERE = u64(dtypes.NOWHERE)
 DONE, NOT_DONE = np.uint32(1), np.uint32(0)
-STOP_EXCEPTION = u64(stops.STOP_EXCEPTION)
 EC_SHIFT, ESR_IL = u64(26), u64(1 << 25)
 X29, X30, XZR, X0 = 1, 2, 7, 199                # engine numbers of X29, X30, XZR and X0..X28 (arm64.h of unicorn 2.1.4)
 
@@ -50,6 +47,8 @@ K_CPACR, K_CNTKCTL = u64(REGISTER_KEYS["CPACR_EL1"]), u64(REGISTER_KEYS["CNTKCTL
 K_MDSCR, K_PMUSERENR = u64(REGISTER_KEYS["MDSCR_EL1"]), u64(REGISTER_KEYS["PMUSERENR_EL0"])
 K_CCSIDR, K_CSSELR = u64(REGISTER_KEYS["CCSIDR_EL1"]), u64(REGISTER_KEYS["CSSELR_EL1"])
 K_ISR = u64(REGISTER_KEYS["ISR_EL1"])
+K_OSLAR, K_OSLSR = u64(REGISTER_KEYS["OSLAR_EL1"]), u64(REGISTER_KEYS["OSLSR_EL1"])
+OS_LOCKED, MDSCR_MDE_SS = u64(1 << 1), u64(1 << 15 | 1)
 ISR_A, ISR_I, ISR_F = u64(1 << 8), u64(1 << 7), u64(1 << 6)
 CACHE_SIZES_INDEX = dtypes.CACHE_SIZES_INDEX
 VBAR_MASK = u64(0xFFFF_FFFF_FFFF_F800)
@@ -73,11 +72,9 @@ def skip_instruction(m, i):  # type: ignore[no-untyped-def]
 def stop_with_exception(m, i, uc, ec, iss, far):  # type: ignore[no-untyped-def]
     """End the slice before the present instruction; the run loop takes the exception."""
     pe = pe_of(m, i)
-    pe["stop"] = STOP_EXCEPTION
     pe["stop_a"] = (ec << EC_SHIFT) | ESR_IL | iss
     pe["stop_b"] = far
-    write_register(m, i, ID_PC, general(m, i)[PC])          # makes the engine leave the block here
-    emu_stop(uc)
+    abandon_block(m, i, STOP_EXCEPTION)
     return DONE
 
 
@@ -159,6 +156,8 @@ def on_mrs(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
     """MRS hook of the engine."""
     pe = pe_at(data)
     m, i = pe["machine"], np.int64(pe["index"])
+    if is_abandoned(pe):
+        return DONE
     key = key_of(cp_reg)
     policy = u64(policy_of(m)[np.int64(key)])
     handler = (policy >> HANDLER_SHIFT) & u64(15)
@@ -166,10 +165,12 @@ def on_mrs(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
         return stop_with_exception(m, i, uc, EC_UNKNOWN, ZERO, NOWHERE)
     if at_el0(m, i) and refused(m, i, uc, key, register, (policy >> EL0_READ_SHIFT) & u64(15), ONE):
         return DONE
-    if handler == H_ENGINE or handler == H_STEERING:
+    if handler == H_ENGINE or (handler == H_STEERING and key != K_MDSCR):
         return NOT_DONE
-    settle_prefix(m, pe, general(m, i)[PC] + FOUR)          # time and interrupts are as of this instruction; a new block follows it
-    if handler == H_ID:
+    settle_up_to(m, pe, general(m, i)[PC] + FOUR)           # time and interrupts are as of this instruction
+    if handler == H_STEERING:
+        value = pe["mdscr"]
+    elif handler == H_ID:
         value = id_values_of(m)[np.int64((policy >> INDEX_SHIFT) & u64(0xFF))]
     elif handler == H_MPIDR:
         value = u64(0x8000_0000) | (u64(i) & u64(15)) | ((u64(i) >> FOUR) << u64(8))
@@ -185,6 +186,13 @@ def on_mrs(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
 
 
 @njit
+def set_debug(m, i, locked):  # type: ignore[no-untyped-def]
+    """Give the engine the MDSCR_EL1 that is in force: the engine does not know that the OS lock holds debug exceptions off."""
+    value = pe_of(m, i)["mdscr"]
+    write_system_register(m, i, K_MDSCR, value if locked == ZERO else value & ~MDSCR_MDE_SS)
+
+
+@njit
 def steer(m, i, key, value):  # type: ignore[no-untyped-def]
     """Keep our copy of a register that steers translation, traps or vectors, and act on the change."""
     pe = pe_of(m, i)
@@ -196,6 +204,7 @@ def steer(m, i, key, value):  # type: ignore[no-untyped-def]
         return
     if key == K_MDSCR:
         pe["mdscr"] = value
+        set_debug(m, i, read_system_register(m, i, K_OSLSR) & OS_LOCKED)
         return
     if key == K_CPACR:
         pe["cpacr"] = value
@@ -222,6 +231,8 @@ def on_msr(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
     """MSR (register) hook of the engine."""
     pe = pe_at(data)
     m, i = pe["machine"], np.int64(pe["index"])
+    if is_abandoned(pe):
+        return DONE
     key = key_of(cp_reg)
     policy = u64(policy_of(m)[np.int64(key)])
     handler = (policy >> HANDLER_SHIFT) & u64(15)
@@ -231,11 +242,13 @@ def on_msr(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
         return DONE
     value = words_at(cp_reg + u64(24), 1)[0] if register != XZR else ZERO
     if handler == H_ENGINE:
+        if key == K_OSLAR:
+            set_debug(m, i, value & ONE)
         return NOT_DONE
     if handler == H_STEERING:
         steer(m, i, key, value)
-        return NOT_DONE
-    settle_prefix(m, pe, general(m, i)[PC] + FOUR)
+        return skip_instruction(m, i) if key == K_MDSCR else NOT_DONE
+    settle_up_to(m, pe, general(m, i)[PC] + FOUR)
     if handler == H_TIMER:
         timer_write(m, i, key, value)
     elif handler == H_ICC:

@@ -80,7 +80,7 @@ def _compare_of(count, value):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def timer_write(m, i, key, value):  # type: ignore[no-untyped-def]
-    """PE i writes a timer register at its present cycle. Writes of the counters and of CNTFRQ change nothing: the caller refuses them."""
+    """PE i writes a timer register at its present cycle. A write of CNTFRQ changes what it reads, and nothing else."""
     i = u64(i)
     pe = pe_of(m, i)
     count = counter(m, pe["cycles"])
@@ -97,6 +97,8 @@ def timer_write(m, i, key, value):  # type: ignore[no-untyped-def]
     elif key == CNTP_TVAL:
         pe["cntp_cval"] = _compare_of(count, value)
     else:
+        if key == CNTFRQ:
+            machine_of(m)["cntfrq"] = value & _LOW_HALF
         return
     _settle(m, i)
 

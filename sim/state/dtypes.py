@@ -66,7 +66,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 12                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 11                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -76,7 +76,8 @@ PE = np.dtype(
         # masked, so stop after DAIF changes; stepping: inside a single step
         "pending_cycles", "pending_instructions", "instructions", "blocks", "slices", "previous_flags", "irq_waiting", "stepping",
         # the page that instructions come from, and the block under way
-        "code_va", "code_pa", "block_va", "block_pa", "block_bytes", "block_flags", "align_check", "fault_pending",
+        "code_va", "code_pa", "block_va", "block_pa", "block_bytes", "block_flags", "align_check",
+        "repeatable",                                          # cost of that block if it may run again unseen; 0 = look at it
         # what may have arrived before a slice
         "status", "tlbi_due_cycles", "irq_due_cycles", "serror_due_cycles", "serror_pending", "soft_flush", "code_flush", "reserved_pa",
         # addresses inside the engine instances
@@ -85,7 +86,7 @@ PE = np.dtype(
         "pc", "stop_a", "stop_b", "interrupt_number", "steps_left",
         "wait_daif", "fp_trapped",                             # PSTATE when it began to wait; FP traps: 0 none, 1 at EL0, 2 everywhere
         # a translation or access that was refused
-        "fault_status", "fault_va", "fault_access", "fault_cache_maintenance",
+        "fault_pending", "fault_status", "fault_va", "fault_access", "fault_cache_maintenance",
         # registers that steer translation and traps; the engine has the same values
         "sctlr", "tcr", "ttbr0", "ttbr1", "mair", "vbar", "cpacr", "cntkctl", "mdscr", "pmccntr_base",
         "saved_spsr",                                          # SPSR_EL1 replaced for the time of an illegal return
