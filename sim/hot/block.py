@@ -41,11 +41,11 @@ WATCHED = u64(1 << 62)                  # BLOCK_FACTS.flags: a watched symbol li
 FLAG_FP, FLAG_DSB, FLAG_ERET = u64(instruction.FLAG_FP), u64(instruction.FLAG_DSB), u64(instruction.FLAG_ERET)
 FLAG_SP_BASE, FLAG_WRITES_SP = u64(instruction.FLAG_SP_BASE), u64(instruction.FLAG_WRITES_SP)
 FLAG_MEMORY, FLAG_UNANNOUNCED = u64(instruction.FLAG_MEMORY), u64(instruction.FLAG_UNANNOUNCED)
-FLAG_ORDERED = u64(instruction.FLAG_LDAPR)
+FLAG_ORDERED, FLAG_EXCLUSIVE = u64(instruction.FLAG_LDAPR), u64(instruction.FLAG_EXCLUSIVE)
 FLAG_SEV, FLAG_SEVL = u64(instruction.FLAG_SEV), u64(instruction.FLAG_SEVL)
 FLAG_WFE, FLAG_WFI, FLAG_DAIF = u64(instruction.FLAG_WFE), u64(instruction.FLAG_WFI), u64(instruction.FLAG_DAIF)
 #: A block with any of these is looked at before it runs; MEMORY counts only while `align_check` is on.
-SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | WATCHED
+SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | WATCHED
 #: After a block with any of these the slice ends, so that the run loop can act on it.
 AFTERWARDS = FLAG_ERET | FLAG_SEV | FLAG_SEVL | FLAG_WFE | FLAG_WFI
 STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
@@ -195,6 +195,8 @@ def _special(m, i, facts, va, pa, size):  # type: ignore[no-untyped-def]
         return STOP_DSB
     if flags & FLAG_ERET != ZERO:
         before_eret(m, i)
+    if flags & FLAG_EXCLUSIVE != ZERO:
+        pe["monitor_used"] = ONE
     if flags & WATCHED != ZERO:
         emit_marks(m, i, va, pa, size)
     return ZERO

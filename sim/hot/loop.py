@@ -22,7 +22,7 @@ from sim.hot.step import READY, WAITS, run_one, swap_instances, trap_fp
 from sim.hot.tlbi import apply_due
 from sim.hot.wait import after_block, send_events, wake
 from sim.state import dtypes, events
-from sim.state.handle import facts_of, machine_of, pe_at, pe_of, pes_of, words_at
+from sim.state.handle import facts_of, machine_of, pe_at, pe_of, pes_of
 
 u64 = np.uint64
 ZERO, ONE = u64(0), u64(1)
@@ -225,7 +225,7 @@ def _slice(m, i):  # type: ignore[no-untyped-def]
         error = emu_start(pe["uc"], general(m, i)[PC], ZERO, ZERO, ZERO)
         if _finish(m, i, error):
             _step_block(m, i)
-    if machine["pes"] > ONE and (words_at(pe["exclusive_address"], 1)[0] != NOWHERE or pe["reserved_pa"] != NOWHERE):
+    if pe["monitor_used"] != ZERO and machine["pes"] > ONE:
         note_reservation(m, i)
 
 

@@ -241,6 +241,7 @@ def note_reservation(m, i):  # type: ignore[no-untyped-def]
     va = words_at(pe["exclusive_address"], 1)[0]
     if va == NOWHERE:
         pe["reserved_pa"] = NOWHERE
+        pe["monitor_used"] = ZERO
         return
     from_el0 = ONE if (pstate(m, i) >> PSTATE_EL_SHIFT) & PSTATE_EL_MASK == ZERO else ZERO
     if translate_quietly(m, i, va, from_el0) != OK:

@@ -9,7 +9,7 @@ from numba import njit
 from sim.arch import instruction, syndrome
 from sim.hot import stops
 from sim.hot.block import (
-    FLAG_DSB, FLAG_ERET, FLAG_FP, FLAG_MEMORY, FLAG_ORDERED, FLAG_SP_BASE, FLAG_UNANNOUNCED, PAGE_MASK, PAGE_OFFSET, at_el0, before_dsb,
+    FLAG_DSB, FLAG_ERET, FLAG_EXCLUSIVE, FLAG_FP, FLAG_MEMORY, FLAG_ORDERED, FLAG_SP_BASE, FLAG_UNANNOUNCED, PAGE_MASK, PAGE_OFFSET, at_el0, before_dsb,
     before_eret, emit_marks, enter_page, fp_is_trapped, sp_is_misaligned,
 )
 from sim.hot.calls import context_restore, context_save, emu_start
@@ -93,6 +93,8 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
         return WAITS
     if flags & FLAG_ERET != ZERO:
         before_eret(m, i)
+    if flags & FLAG_EXCLUSIVE != ZERO:
+        pe["monitor_used"] = ONE
     pe["block_flags"], pe["previous_flags"] = flags, flags
     pe["pending_cycles"] = max(machine_of(m)["costs"][cost_class(word)], ONE)
     pe["pending_instructions"] = ONE

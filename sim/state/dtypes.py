@@ -66,7 +66,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 11                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 10                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -79,7 +79,7 @@ PE = np.dtype(
         "code_va", "code_pa", "block_va", "block_pa", "block_bytes", "block_flags", "align_check",
         "repeatable",                                          # cost of that block if it may run again unseen; 0 = look at it
         # what may have arrived before a slice
-        "status", "tlbi_due_cycles", "irq_due_cycles", "serror_due_cycles", "serror_pending", "soft_flush", "code_flush", "reserved_pa",
+        "status", "tlbi_due_cycles", "irq_due_cycles", "serror_due_cycles", "serror_pending", "soft_flush", "code_flush", "monitor_used",
         # addresses inside the engine instances
         "invalid_address", "stepper", "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address",
         # control
@@ -90,7 +90,7 @@ PE = np.dtype(
         # registers that steer translation and traps; the engine has the same values
         "sctlr", "tcr", "ttbr0", "ttbr1", "mair", "vbar", "cpacr", "cntkctl", "mdscr", "pmccntr_base",
         "saved_spsr",                                          # SPSR_EL1 replaced for the time of an illegal return
-        "event_register",                                      # of WFE
+        "event_register", "reserved_pa",                       # of WFE; granule that the exclusive monitor holds
         # TLBs: used = valid entries of each L1; fractured = whether L2 may hold fractions of blocks
         "soft_generation", "l1i_next", "l1d_next", "random", "l2_sizes", "l1i_used", "l1d_used", "l2_fractured",
         "tlbi_head", "tlbi_count", "tlbi_complete_cycles", "tlbi_outstanding",
