@@ -291,7 +291,7 @@ def start(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
 
 
 def test_ctrl_c_gives_the_verdict_so_far_and_the_statistics(write: Callable[[str, str | bytes], str]) -> None:
-    process = start("run", write("endless.s", ENDLESS_SOURCE), "--budget", str(10**15))
+    process = start("run", write("endless.s", ENDLESS_SOURCE), "--budget", str(10**14))
     assert process.stdout is not None
     read_until(process.stdout.fileno(), b"ready\n", 120)
     time.sleep(0.3)
