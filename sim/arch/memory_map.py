@@ -9,6 +9,7 @@ It is QEMU's `virt` machine where the two overlap (hw/arm/virt.c, memory map), s
     0x0000_4000_0000   RAM
     0x0040_0000_0000   GICv3 redistributors of PEs 123 and up
     0x8000_0000_0000   the observed window: RAM again, seen through callbacks; no guest output address reaches it
+    0xC000_0000_0000   copies of pages of code that the engine cannot fetch as they are; no guest output address reaches them
 """
 
 PAGE_BYTES = 4096                       # a soft page of the engine, and the grain of observation
@@ -20,6 +21,7 @@ PL011_PA, PL011_BYTES = 0x0900_0000, 0x1000
 RAM_PA = 0x4000_0000
 RAM_DEFAULT_BYTES = 256 << 20
 OBSERVED_PA = 1 << 47
+CODE_COPY_PA = 3 << 46
 
 IMAGE_OFFSET_BYTES = 0x8_0000           # a flat image is loaded at RAM_PA + this, as Linux's Image is under `virt`
 PES_MAX = 256

@@ -3,10 +3,18 @@ import ctypes
 from typing import Any
 
 from unicorn import (
-    UC_ARCH_ARM64, UC_HOOK_BLOCK, UC_HOOK_INSN, UC_HOOK_INTR, UC_HOOK_TLB_FILL, UC_MODE_ARM, UC_TLB_VIRTUAL, Uc, arm64_const,
+    UC_ARCH_ARM64,
+    UC_HOOK_BLOCK,
+    UC_HOOK_INSN,
+    UC_HOOK_INTR,
+    UC_HOOK_TLB_FILL,
+    UC_MODE_ARM,
+    UC_TLB_VIRTUAL,
+    Uc,
+    arm64_const,
 )
 
-from sim.arch.memory_map import GICR_BYTES_PER_PE, GICR_HIGH_PA, GICR_LOW_PES, OBSERVED_PA, RAM_PA
+from sim.arch.memory_map import CODE_COPY_PA, GICR_BYTES_PER_PE, GICR_HIGH_PA, GICR_LOW_PES, OBSERVED_PA, RAM_PA
 from sim.engine.callbacks import LOW_DEVICES_BYTES, LOW_DEVICES_PA, callback
 from sim.engine.offsets import find_offsets
 from sim.engine.symbols import library
@@ -16,7 +24,7 @@ from sim.state.arrays import State
 CPU_ARM64_MAX = 3                       # UC_CPU_ARM64_MAX: the only model with LSE
 TRANSLATION_BUFFER_BYTES = 4 << 20      # of host code for each instance; the default reserves 1 GiB of addresses
 SCR_EL3, SCR_EL3_RW = (3, 6, 1, 1, 0), 1 << 10
-_PERMISSIONS_ALL = 7
+_PERMISSIONS_ALL, _PERMISSIONS_FETCH = 7, 5
 
 
 def _check(error: int, what: str) -> None:
@@ -33,6 +41,7 @@ class Instance:
         self._uc.ctl_set_cpu_model(CPU_ARM64_MAX)
         self._uc.ctl_set_tcg_buffer_size(TRANSLATION_BUFFER_BYTES)
         self._uc.mem_map_ptr(RAM_PA, state.ram.nbytes, _PERMISSIONS_ALL, state.ram.ctypes.data)
+        self._uc.mem_map_ptr(CODE_COPY_PA, state.code_copy.nbytes, _PERMISSIONS_FETCH, state.code_copy.ctypes.data)
         self._uc.ctl_exits_enabled(True)                    # no `until` address: nothing to invalidate at every stop
         self._uc.ctl_set_tlb_mode(UC_TLB_VIRTUAL)
         self.handle = int(self._uc._uch.value)

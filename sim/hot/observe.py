@@ -10,6 +10,7 @@ from numba import njit
 from sim.arch import instruction, memory_map, syndrome
 from sim.hot import pl011, stops
 from sim.hot.calls import context_save, emu_stop, uc_ctl
+from sim.hot.code_pages import COPIED, code_written, look_at_code
 from sim.hot.decode import instruction_flags
 from sim.hot.events import emit
 from sim.hot.exception import word_at
@@ -28,7 +29,7 @@ PAGE_MASK = u64(0xFFFF_FFFF_FFFF_F000)
 PERMISSION_R, PERMISSION_W, PERMISSION_X = u64(1), u64(2), u64(4)
 ACCESS_FETCH, ACCESS_WRITE, ACCESS_READ = u64(dtypes.ACCESS_FETCH), u64(dtypes.ACCESS_WRITE), u64(dtypes.ACCESS_READ)
 STATUS_EXTERNAL = u64(syndrome.EXTERNAL_ABORT)
-WINDOW_PA = u64(memory_map.OBSERVED_PA)
+WINDOW_PA, CODE_COPY_PA = u64(memory_map.OBSERVED_PA), u64(memory_map.CODE_COPY_PA)
 PL011_PA = u64(memory_map.PL011_PA)
 GRANULE_MASK = u64(0xFFFF_FFFF_FFFF_FFC0)               # exclusives reservation granule: 64 bytes, as CTR_EL0.ERG says
 FLAG_UNPRIVILEGED = u64(instruction.FLAG_UNPRIVILEGED)
@@ -95,7 +96,7 @@ def mark_page(m, page, flag):  # type: ignore[no-untyped-def]
 
 @njit
 def _hand_out_ram(m, i, uc, page, access, allowed):  # type: ignore[no-untyped-def]
-    """(soft PA offset: 0 plain or the window, permissions) for a page of RAM that may be accessed as `allowed` says."""
+    """(PA at which the engine finds RAM for this access, permissions) for a page of RAM that may be accessed as `allowed` says."""
     flags = page_flags_of(m)
     state = flags[page]
     if access == ACCESS_FETCH:
@@ -103,16 +104,19 @@ def _hand_out_ram(m, i, uc, page, access, allowed):  # type: ignore[no-untyped-d
             if state & WRITTEN != u8(0):
                 mark_page(m, page, EXECUTED)
                 flush_soft_tlb(m, i, uc)
-            flags[page] = (flags[page] | EXECUTED) & ~WRITTEN
+            state = look_at_code(m, page)
+            flags[page] = state & ~WRITTEN
             machine_of(m)["executed_pages"] += ONE
-        return ZERO, allowed & (PERMISSION_R | PERMISSION_X)
+        if state & COPIED != u8(0):
+            return CODE_COPY_PA, allowed & PERMISSION_X
+        return machine_of(m)["ram_pa"], allowed & (PERMISSION_R | PERMISSION_X)
     if access == ACCESS_READ and (allowed & PERMISSION_W == ZERO or state & OBSERVED != u8(0)):
-        return ZERO, PERMISSION_R
+        return machine_of(m)["ram_pa"], PERMISSION_R
     if state & OBSERVED != u8(0):
-        return ONE, allowed & (PERMISSION_R | PERMISSION_W)
+        return WINDOW_PA, allowed & (PERMISSION_R | PERMISSION_W)
     if allowed & PERMISSION_W != ZERO:
         flags[page] = state | WRITTEN
-    return ZERO, allowed & (PERMISSION_R | PERMISSION_W)
+    return machine_of(m)["ram_pa"], allowed & (PERMISSION_R | PERMISSION_W)
 
 
 @njit
@@ -156,8 +160,8 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
     if page_pa >= machine["ram_pa"] and page_pa - machine["ram_pa"] < machine["ram_bytes"]:
         allowed = permissions(walked["attributes"], pe["sctlr"], el0, pan)
         page = np.int64((page_pa - machine["ram_pa"]) >> PAGE_SHIFT)
-        through_window, granted = _hand_out_ram(m, i, uc, page, kind, allowed)
-        out[0] = page_pa if through_window == ZERO else page_pa - machine["ram_pa"] + WINDOW_PA
+        seen_at_pa, granted = _hand_out_ram(m, i, uc, page, kind, allowed)
+        out[0] = page_pa - machine["ram_pa"] + seen_at_pa
         perms[0] = u32(granted)
         if walked["attributes"] & ATTRIBUTE_DEVICE != ZERO:
             pe["align_check"] = ONE
@@ -208,6 +212,7 @@ def window_write(uc, offset, size, value, data):  # type: ignore[no-untyped-def]
     ram = ram_of(m)
     for k in range(np.int64(size)):
         ram[np.int64(offset) + k] = u8((u64(value) >> u64(8 * k)) & u64(0xFF))
+    code_written(m, np.int64(pe["index"]), u64(offset), u64(size))
     if page_flags_of(m)[np.int64(u64(offset) >> PAGE_SHIFT)] & MONITORED != u8(0):
         break_reservations(m, np.int64(pe["index"]), u64(offset) + machine_of(m)["ram_pa"])
 

@@ -8,16 +8,24 @@ Source: DDI 0487, C5.3 to C5.5, D7.5 (caches).
 import numpy as np
 from numba import njit
 
-from sim.arch import memory_map
 from sim.arch.register_keys import REGISTER_KEYS
 from sim.hot.address_translate import address_translate
 from sim.hot.block import at_el0
+from sim.hot.code_pages import code_written
 from sim.hot.events import emit
 from sim.hot.exception import EC_UNKNOWN, settle_up_to
 from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, abandon_block, break_reservations, is_abandoned, refuse
 from sim.hot.registers import PC, PSTATE_PAN, general, pstate, write_system_register
 from sim.hot.system_registers import (
-    DONE, EL0_WRITE_SHIFT, FOUR, HANDLER_SHIFT, INDEX_SHIFT, WRITABLE, key_of, refused, skip_instruction, stop_with_exception,
+    DONE,
+    EL0_WRITE_SHIFT,
+    FOUR,
+    HANDLER_SHIFT,
+    WRITABLE,
+    key_of,
+    refused,
+    skip_instruction,
+    stop_with_exception,
 )
 from sim.hot.tlbi import issue
 from sim.hot.translate import FAULTED, OK, translate
@@ -75,6 +83,7 @@ def _zero_block(m, i, uc, operand):  # type: ignore[no-untyped-def]
     ram = ram_of(m)
     for k in range(ZERO_BLOCK_BYTES):
         ram[np.int64(offset) + k] = u8(0)
+    code_written(m, i, offset, u64(ZERO_BLOCK_BYTES))
     if page_flags_of(m)[np.int64(offset >> PAGE_SHIFT)] & MONITORED != u8(0):
         break_reservations(m, i, pa)
     return DONE

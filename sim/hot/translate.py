@@ -10,6 +10,7 @@ Source: DDI 0487 L.a, D8.2.1 (stage 1 disabled), D8.4 (permissions), D8.5 (dirty
 import numpy as np
 from numba import njit
 
+from sim.hot.code_pages import code_written
 from sim.hot.events import emit
 from sim.hot.tlb import KIND_VA, MISS, NOWHERE, copy_entry, insert_l1, insert_l2, invalidate, lookup_l1, lookup_l2
 from sim.hot.walk import (
@@ -194,6 +195,7 @@ def _make_dirty(m, i, va, slot, access, el0, pan):  # type: ignore[no-untyped-de
         if status & _CLEAN != ZERO:
             status = OK
             ram_words_of(m)[np.int64((walked["descriptor_pa"] - machine["ram_pa"]) >> THREE)] &= ~_AP_READ_ONLY
+            code_written(m, i, walked["descriptor_pa"] - machine["ram_pa"], u64(8))
             walked["attributes"] |= _WRITABLE
     if status == OK and _same_translation(walked, entry):
         entry["attributes"] |= _WRITABLE

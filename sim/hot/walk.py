@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from sim.arch import descriptor as d
+from sim.hot.code_pages import code_written
 from sim.hot.events import emit
 from sim.hot.tlb import ASID_GLOBAL, MISS, insert_walk_cache, lookup_walk_cache
 from sim.state import dtypes
@@ -219,6 +220,7 @@ def _leaf(m, i, va, level, shift, descriptor, descriptor_pa, collected, limit, q
             return FAULTED | FAULT_ACCESS_FLAG | level
         if quiet == ZERO:
             ram_words_of(m)[np.int64((descriptor_pa - machine["ram_pa"]) >> THREE)] = descriptor | _AF
+            code_written(m, i, descriptor_pa - machine["ram_pa"], EIGHT)
     if tcr >> (_TCR_HPD0 + upper) & ONE != ZERO:
         collected = ZERO
     attributes = _attributes(m, i, descriptor, level, collected)

@@ -47,6 +47,8 @@ class State:
         self._ram_map = mmap.mmap(-1, ram_bytes)                 # page-aligned, and untouched pages cost nothing
         self.ram = np.frombuffer(self._ram_map, np.uint8)
         self.ram_words = self.ram.view(np.uint64)
+        self._copy_map = mmap.mmap(-1, ram_bytes)
+        self.code_copy = np.frombuffer(self._copy_map, np.uint64)
         self.page_flags = np.zeros(ram_bytes // PAGE_BYTES, np.uint8)
         self.facts = np.zeros(dtypes.FACTS_ENTRIES, dtypes.BLOCK_FACTS)
         self.ring = np.zeros(ring_entries, dtypes.EVENT)

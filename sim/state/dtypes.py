@@ -169,3 +169,4 @@ INTERLEAVE_BLOCK, INTERLEAVE_QUANTUM, INTERLEAVE_INSTRUCTION = range(3)
 PAGE_EXECUTED = 1                       # instructions were fetched from it: the engine must not see writes before maintenance
 PAGE_MONITORED = 2                      # an exclusive reservation was held on it across a slice: writes break reservations
 PAGE_HANDED_FOR_WRITE = 4               # some soft TLB may hold it writable and plain (not a reason to observe)
+PAGE_COPIED = 8                         # instructions are fetched from its copy in `code_copy` (`sim.hot.code_pages`)

@@ -18,7 +18,7 @@ u64 = np.uint64
 SLOTS = (
     "machine", "pes", "l1i", "l1d", "l2", "walk_cache", "walked", "tlbi_queue", "ram", "ram_words", "page_flags", "facts", "ring",
     "heap", "heap_position", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
-    "policy", "id_values", "pl011",
+    "policy", "id_values", "pl011", "code_copy",
 )
 TABLE_WORDS = 128
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
@@ -84,7 +84,7 @@ else:
 
 (_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
  _HEAP_POSITION, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
- _PL011) = range(len(SLOTS))
+ _PL011, _CODE_COPY) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -164,6 +164,12 @@ def ram_of(m):  # type: ignore[no-untyped-def]
 def ram_words_of(m):  # type: ignore[no-untyped-def]
     """RAM as little-endian 64-bit words."""
     return _array(m, _RAM_WORDS, _WORD)
+
+
+@njit
+def code_copy_of(m):  # type: ignore[no-untyped-def]
+    """What instructions are fetched from in place of RAM, as 64-bit words; only pages with PAGE_COPIED hold anything."""
+    return _array(m, _CODE_COPY, _WORD)
 
 
 @njit
