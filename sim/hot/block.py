@@ -17,6 +17,7 @@ from sim.hot.decode import (
     word_at,
 )
 from sim.hot.events import emit
+from sim.hot.minmax import FLAG_NARROW_SIGNED, narrow_signed_flag
 from sim.hot.registers import (
     PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, SP, general, pstate, read_system_register, write_system_register,
 )
@@ -29,6 +30,7 @@ u64 = np.uint64
 ZERO, ONE, TWO = u64(0), u64(1), u64(2)
 NOWHERE = u64(dtypes.NOWHERE)
 PAGE_MASK, PAGE_OFFSET = u64(0xFFFF_FFFF_FFFF_F000), u64(0xFFF)
+MISALIGNED = u64(3)                     # bits of a PC that is not a multiple of 4
 FACTS_MASK = u64(dtypes.FACTS_ENTRIES - 1)
 SIZE_SHIFT = u64(48)
 ACCESS_FETCH = u64(dtypes.ACCESS_FETCH)
@@ -45,7 +47,7 @@ FLAG_ORDERED, FLAG_EXCLUSIVE = u64(instruction.FLAG_LDAPR), u64(instruction.FLAG
 FLAG_SEV, FLAG_SEVL = u64(instruction.FLAG_SEV), u64(instruction.FLAG_SEVL)
 FLAG_WFE, FLAG_WFI, FLAG_DAIF = u64(instruction.FLAG_WFE), u64(instruction.FLAG_WFI), u64(instruction.FLAG_DAIF)
 #: A block with any of these is looked at before it runs; MEMORY counts only while `align_check` is on.
-SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | WATCHED
+SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | FLAG_NARROW_SIGNED | WATCHED
 #: After a block with any of these the slice ends, so that the run loop can act on it.
 AFTERWARDS = FLAG_ERET | FLAG_SEV | FLAG_SEVL | FLAG_WFE | FLAG_WFI
 STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
@@ -104,7 +106,8 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
     facts["last_flags"] = out[FACTS_LAST_FLAGS]
     facts["first_fp"] = out[FACTS_FIRST_FP]
     for k in range(count):
-        facts["flags"] |= unannounced_flag(word_at(ram, offset + np.int64(4) * np.int64(k)))
+        word = word_at(ram, offset + np.int64(4) * np.int64(k))
+        facts["flags"] |= unannounced_flag(word) | narrow_signed_flag(word)
     if _has_mark(m, pa, size):
         facts["flags"] |= WATCHED
     needed = scratch[REQUIREMENTS_SCRATCH:REQUIREMENTS_SCRATCH + 64]
@@ -183,7 +186,7 @@ def _special(m, i, facts, va, pa, size):  # type: ignore[no-untyped-def]
     """Look at a block that needs it. Returns the STOP_* with which to stop before it, or 0 to let it run."""
     pe = pe_of(m, i)
     flags = facts["flags"]
-    if flags & FLAG_UNANNOUNCED != ZERO:
+    if flags & (FLAG_UNANNOUNCED | FLAG_NARROW_SIGNED) != ZERO:
         return STOP_STEP
     if flags & FLAG_FP != ZERO and pe["fp_trapped"] != ZERO and fp_is_trapped(m, i):
         return STOP_FP if facts["first_fp"] == ZERO else STOP_STEP
@@ -236,6 +239,11 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
     tag = pa | (bytes_ << SIZE_SHIFT)
     facts = facts_of(m)[np.int64((pa >> TWO) & FACTS_MASK)]
     if facts["tag"] != tag:
+        if va & MISALIGNED != ZERO:                         # the engine would run what lies there; the step takes the PC alignment fault
+            pe["stop"] = STOP_STEP
+            pe["steps_left"] = ONE
+            emu_stop(uc)
+            return
         _learn(m, facts, pa, bytes_, tag)
     flags = facts["flags"]
     pe["block_va"] = va

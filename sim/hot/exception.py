@@ -195,6 +195,9 @@ def take_abort(m, i, pc):  # type: ignore[no-untyped-def]
     pe["n_faults"] += ONE
     if pe["fault_access"] == ACCESS_FETCH:
         settle_block(pe)
+        if pc & u64(3) != ZERO:                             # comes before the fetch, and so before its abort
+            enter_synchronous(m, i, EC_PC_ALIGNMENT, ZERO, pc, pc)
+            return
         emit(m, i, EVENT_FAULT, status, pc, ACCESS_FETCH, pc)
         enter_synchronous(m, i, EC_INSTRUCTION_ABORT + same_el(m, i), status, pc, pc)
         return

@@ -18,6 +18,7 @@ from sim.hot.decode_memory import KIND_PREFETCH
 from sim.hot.exception import (
     EC_PC_ALIGNMENT, enter_synchronous, settle_block, take_abort, take_alignment_fault, undefined, word_at,
 )
+from sim.hot.minmax import narrow_signed_flag, run_narrow_signed
 from sim.hot.observe import ATTRIBUTE_DEVICE, SCTLR_A, STATUS_EXTERNAL, flush_soft_tlb, refuse, translate_quietly
 from sim.hot.registers import PC, general
 from sim.hot.translate import FAULTED, OK
@@ -111,9 +112,13 @@ def run_one(m, i):  # type: ignore[no-untyped-def]
     outcome = _before(m, i, pc)
     if outcome != READY:
         return outcome, np.int32(0)
-    pe["stepping"] = ONE
     pe["stop"] = ZERO
     pe["fault_pending"] = ZERO
+    word = word_at(m, pe, pc)
+    if narrow_signed_flag(word) != ZERO:
+        pe["n_steps"] += ONE
+        return READY if run_narrow_signed(m, i, word, pc) else TAKEN, np.int32(0)
+    pe["stepping"] = ONE
     error = emu_start(pe["uc"], pc, ZERO, ZERO, ONE)
     pe["stepping"] = ZERO
     pe["n_steps"] += ONE
