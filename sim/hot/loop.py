@@ -7,11 +7,11 @@ import numpy as np
 from numba import njit
 
 from sim.hot import stops
-from sim.hot.block import FLAG_SEV, FLAG_SEVL
+from sim.hot.block import FLAG_SEV, FLAG_SEVL, FLAG_WFI
 from sim.hot.calls import context_restore, emu_start, emu_stop, uc_ctl
 from sim.hot.exception import (
-    KIND_FIQ, KIND_IRQ, KIND_SERROR, KIND_SYNCHRONOUS, REASON_ENGINE, enter, settle_block, settle_prefix, take_abort,
-    take_engine_exception,
+    INTR_UNDEFINED, KIND_FIQ, KIND_IRQ, KIND_SERROR, KIND_SYNCHRONOUS, REASON_ENGINE, enter, settle_block, settle_prefix, take_abort,
+    take_engine_exception, word_at,
 )
 from sim.hot.events import emit
 from sim.hot.gic import refresh, signalled
@@ -32,6 +32,7 @@ STATUS_OFF = u64(dtypes.STATUS_OFF)
 INTERLEAVE_INSTRUCTION = u64(dtypes.INTERLEAVE_INSTRUCTION)
 EC_SERROR_ESR = u64(0x2F << 26 | 1 << 25)
 UC_ERR_EXCEPTION = np.int32(21)
+FOUR, WFI = u64(4), u64(0xD503_207F)
 NO_ERROR = np.int32(0)
 EVENT_INJECTED, EVENT_TLBI_COMPLETE = u64(events.EVENT_INJECTED), u64(events.EVENT_TLBI_COMPLETE)
 STOP_INTERRUPT = u64(stops.STOP_INTERRUPT)
@@ -144,12 +145,19 @@ def _finish(m, i, error):  # type: ignore[no-untyped-def]
     elif error == UC_ERR_EXCEPTION and pe["fault_pending"] != ZERO:
         send_events(m, i, pe["previous_flags"] if pe["fault_access"] == u64(dtypes.ACCESS_FETCH) else ZERO)
         take_abort(m, i, pc)
+    elif error == UC_ERR_EXCEPTION and stop == STOP_AT_BLOCK:
+        settle_prefix(m, pe, pc)                            # the fill hook wants the rest of the block to be looked at anew
     elif error != NO_ERROR:
         machine["reason"], machine["reason_pe"] = REASON_ENGINE, u64(i)
         pe["stop_a"] = u64(error)
     elif stop == STOP_AT_BLOCK:
         after_block(m, i)
     elif stop == STOP_INTERRUPT:
+        if pe["previous_flags"] & FLAG_WFI != ZERO and pe["interrupt_number"] == INTR_UNDEFINED and word_at(m, pe, pc) == WFI:
+            settle_prefix(m, pe, pc + FOUR)                 # at EL0 with SCTLR_EL1.nTWI = 0 the engine refuses every WFI
+            general(m, i)[PC] = pc + FOUR
+            after_block(m, i)
+            return False
         if pe["previous_flags"] & (FLAG_SEV | FLAG_SEVL) != ZERO:
             send_events(m, i, pe["previous_flags"])
         take_engine_exception(m, i, pe["interrupt_number"], pc)

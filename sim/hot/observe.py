@@ -39,7 +39,7 @@ OBSERVED = u8(dtypes.PAGE_EXECUTED | dtypes.PAGE_MONITORED)
 STATUS_WFE = u64(dtypes.STATUS_WFE)
 EVENT_EXCLUSIVE_LOST = u64(events.EVENT_EXCLUSIVE_LOST)
 SCTLR_M, SCTLR_A = u64(1), u64(2)
-STOP_EXCEPTION, STOP_ABORT = u64(stops.STOP_EXCEPTION), u64(stops.STOP_ABORT)
+STOP_EXCEPTION, STOP_ABORT, STOP_AT_BLOCK = u64(stops.STOP_EXCEPTION), u64(stops.STOP_ABORT), u64(stops.STOP_AT_BLOCK)
 
 CTL_TLB_FLUSH = u32(0x4000_000B)        # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 CTL_TB_FLUSH = u32(0x4000_000A)         # UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0)
@@ -159,12 +159,14 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
     page_pa = (walked["pa"] | (va & ~walked["mask"])) & PAGE_MASK
     if page_pa >= machine["ram_pa"] and page_pa - machine["ram_pa"] < machine["ram_bytes"]:
         allowed = permissions(walked["attributes"], pe["sctlr"], el0, pan)
+        if walked["attributes"] & ATTRIBUTE_DEVICE != ZERO and pe["align_check"] == ZERO and kind != ACCESS_FETCH:
+            pe["align_check"] = ONE                         # from now on; the rest of this block must be looked at too
+            pe["stop"] = STOP_AT_BLOCK
+            return False
         page = np.int64((page_pa - machine["ram_pa"]) >> PAGE_SHIFT)
         seen_at_pa, granted = _hand_out_ram(m, i, uc, page, kind, allowed)
         out[0] = page_pa - machine["ram_pa"] + seen_at_pa
         perms[0] = u32(granted)
-        if walked["attributes"] & ATTRIBUTE_DEVICE != ZERO:
-            pe["align_check"] = ONE
     elif kind != ACCESS_FETCH and (page_pa == PL011_PA or is_gic(m, page_pa)):
         out[0] = page_pa
         perms[0] = u32(PERMISSION_R | PERMISSION_W)
@@ -190,6 +192,7 @@ def break_reservations(m, i, pa):  # type: ignore[no-untyped-def]
             other["event_register"] = ONE
             emit(m, j, EVENT_EXCLUSIVE_LOST, i, granule, ZERO, ZERO)
             if other["status"] == STATUS_WFE:
+                other["wake_cycles"] = min(other["wake_cycles"], pes[i]["cycles"])
                 reschedule(m, j)
                 pes[i]["limit_cycles"] = ZERO
 

@@ -54,8 +54,6 @@ def next_action_cycle(m, i):  # type: ignore[no-untyped-def]
     status = pe["status"]
     if status == STATUS_RUNNING:
         return pe["cycles"]
-    if status == STATUS_WFE and pe["event_register"] != ZERO:
-        return pe["cycles"]
     if status == STATUS_WFI or status == STATUS_WFE:
         due = min(pe["serror_due_cycles"], pe["wake_cycles"])
         if status == STATUS_WFI or pe["wait_daif"] & PSTATE_I == ZERO:      # a masked interrupt does not end WFE

@@ -63,8 +63,14 @@ def key_of(cp_reg):  # type: ignore[no-untyped-def]
 
 @njit
 def skip_instruction(m, i):  # type: ignore[no-untyped-def]
-    """The hook has done the instruction: the engine goes on behind it."""
-    write_register(m, i, ID_PC, general(m, i)[PC] + FOUR)
+    """The hook has done the instruction: the engine goes on behind it.
+
+    The engine must be told where only if it ends its block here, as it does for registers that it does not know. In the middle of a block
+    it goes on by itself; having been told, it would go back to that place at the next access that misses the soft TLB.
+    """
+    pe, pc = pe_of(m, i), general(m, i)[PC] + FOUR
+    if pc - pe["block_va"] >= pe["block_bytes"]:
+        write_register(m, i, ID_PC, pc)
     return DONE
 
 

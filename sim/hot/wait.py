@@ -37,7 +37,8 @@ def send_events(m, i, flags):  # type: ignore[no-untyped-def]
         pes = pes_of(m)
         for j in range(pes.shape[0]):
             pes[j]["event_register"] = ONE
-            if pes[j]["status"] == STATUS_WFE:
+            if pes[j]["status"] == STATUS_WFE:              # it wakes now, not when it began to wait
+                pes[j]["wake_cycles"] = min(pes[j]["wake_cycles"], pes[i]["cycles"])
                 reschedule(m, j)
 
 
