@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.arch.memory_map import IMAGE_OFFSET_BYTES, PAGE_BYTES, RAM_PA
+from sim.arch.syndrome import describe_esr
 from sim.build import build_state
 from sim.devices import psci, semihosting
 from sim.devices.device_tree import build_device_tree
@@ -285,9 +286,7 @@ class Machine:
             return Verdict(verdicts.FINISHED, "every PE is powered off")
         record = self.state.pes[pe]
         if reason == stops.REASON_RECURSION:
-            return self._at(verdicts.RECURSION, f"{int(record['nested_entries'])} exceptions taken inside each other's handlers, the last with "
-                            f"ESR {int(record['entry_esr']):#x} and ELR {int(record['entry_elr']):#x}"
-                            f"{self._named(int(record['entry_elr']))}", pe)
+            return self._at(verdicts.RECURSION, self._describe_recursion(record), pe)
         if reason == stops.REASON_LIVELOCK:
             return self._at(verdicts.LIVELOCK, f"the vector faults on itself, SP constant at {int(record['entry_sp']):#x}: "
                             f"{int(record['same_entries'])} entries with ELR {int(record['entry_elr']):#x}"
@@ -295,6 +294,16 @@ class Machine:
         if reason == stops.REASON_ENGINE:
             return self._at(verdicts.ENGINE, f"the engine stopped with error {int(record['stop_a'])}, which has no architectural meaning", pe)
         raise SimulatorError(f"the run loop returned reason {reason} (seed {self.settings.seed})")
+
+    def _describe_recursion(self, record: Any) -> str:
+        depth, elr, esr = (int(record[f"recursion_{name}"]) for name in ("depth", "elr", "esr"))
+        if depth == 0:
+            return f"{int(record['nested_entries'])} exceptions taken inside each other's handlers without a return"
+        text = f"{depth} exceptions ({describe_esr(esr)}) at {elr:#x}{self._named(elr)}, each in the handler of the one before"
+        vector = int(record["entry_elr"])
+        if vector != elr:
+            text += f"; then the stack was used up and the vector {vector:#x}{self._named(vector)} faults on itself"
+        return text
 
     def _named(self, address: int) -> str:
         name = self.symbol(address)

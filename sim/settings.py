@@ -10,7 +10,7 @@ INTERLEAVINGS = ("block", "quantum", "instruction")
 FIDELITIES = {"fast": "quantum", "timed": "block", "exact": "instruction"}
 STARTS = ("one", "all")
 QUANTUM_DEFAULT_CYCLES = 1024
-BUDGET_DEFAULT_CYCLES = 2_000_000_000
+BUDGET_DEFAULT_CYCLES = 500_000_000
 RAM_LEAST_BYTES = 1 << 20
 
 

@@ -1,5 +1,6 @@
 """Reading and changing one PE at a stop: registers by name, memory by VA, TLBs and tables."""
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sim.engine.instance import Instance
 from sim.engine.memory import read_virtual
 from sim.state import dtypes
 from sim.state.arrays import State
+from sim.tables import Mapped, mapped_leaves, merged
 
 _ENGINE_PSTATE, _ENGINE_SP_EL0, _ENGINE_SP_EL1 = 265, 270, 271
 _SP, _PC = 31, 32
@@ -108,3 +110,19 @@ class PEView:
                 ("D", dtypes.ATTRIBUTE_DEVICE), ("C", dtypes.ATTRIBUTE_CONTIGUOUS)))
             yield (f"va {int(entry['va']):#018x} -> pa {int(entry['pa']):#014x} {size_bytes >> 10:>8} KiB {asid:<10} "
                    f"level {attributes >> dtypes.ATTRIBUTE_LEVEL_SHIFT & 3} {flags}")
+
+    def mapped(self) -> Iterator[Mapped]:
+        """What the translation tables of this PE map now, as ranges in order of VA; TTBR0's half first. Read lazily from memory."""
+        tcr = self.system("TCR_EL1")
+        return merged(chain(mapped_leaves(self._read_table, tcr, self.system("TTBR0_EL1"), upper=False),
+                            mapped_leaves(self._read_table, tcr, self.system("TTBR1_EL1"), upper=True)))
+
+    def table_lines(self) -> Iterator[str]:
+        """One line of text for each range that the translation tables map."""
+        return (str(range_) for range_ in self.mapped())
+
+    def _read_table(self, pa: int, count: int) -> list[int] | None:
+        offset = pa - int(self._state.machine[0]["ram_pa"])
+        if offset < 0 or offset + 8 * count > self._state.ram.nbytes:
+            return None
+        return [int(word) for word in self._state.ram[offset : offset + 8 * count].view("<u8")]

@@ -31,6 +31,7 @@ VECTOR_TABLE_BYTES = u64(TABLE_BYTES)
 COST_EXCEPTION_GENERATING = instruction.COST_EXCEPTION_GENERATING
 PAGE_MASK = u64(0xFFFF_FFFF_FFFF_F000)
 PAGE_OFFSET = u64(0xFFF)
+RECURSION_LEAST = u64(3)                # nested alike before a livelock for it to be called the end of a recursion
 MANY_RECURSIONS = u64(16)               # unlike faults nest this many times deeper before the verdict
 
 ACCESS_WRITE, ACCESS_FETCH = u64(dtypes.ACCESS_WRITE), u64(dtypes.ACCESS_FETCH)
@@ -121,8 +122,12 @@ def _detect(m, i, elr, esr, sp):  # type: ignore[no-untyped-def]
     still = sp == pe["entry_sp"]
     pe["entry_elr"], pe["entry_esr"], pe["entry_sp"] = elr, esr, sp
     in_vector = elr - pe["vbar"] < VECTOR_TABLE_BYTES
+    if pe["same_entries"] != ZERO and not (still and in_vector):
+        pe["recursion_depth"], pe["recursion_elr"], pe["recursion_esr"] = pe["same_entries"] + ONE, elr, esr
     if still and in_vector and pe["same_entries"] >= machine["livelock_limit"]:
-        machine["reason"], machine["reason_pe"] = REASON_LIVELOCK, u64(i)
+        # A recursion that has used up its stack ends like this too; it is what a person wants to be told.
+        machine["reason"] = REASON_RECURSION if pe["recursion_depth"] >= RECURSION_LEAST else REASON_LIVELOCK
+        machine["reason_pe"] = u64(i)
     elif pe["same_entries"] >= machine["recursion_limit"] or pe["nested_entries"] >= MANY_RECURSIONS * machine["recursion_limit"]:
         machine["reason"], machine["reason_pe"] = REASON_RECURSION, u64(i)
 

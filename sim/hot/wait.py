@@ -55,6 +55,7 @@ def _after_return(m, i):  # type: ignore[no-untyped-def]
     if pe["nested_entries"] != ZERO:
         pe["nested_entries"] -= ONE
     pe["same_entries"] = ZERO
+    pe["recursion_depth"] = ZERO
     pe["code_va"] = NOWHERE
     emit(m, i, EVENT_RETURN, ONE, pc, state, ZERO)
     if pc & u64(3) != ZERO:

@@ -66,7 +66,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 10                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 7                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -104,6 +104,7 @@ PE = np.dtype(
         "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions",
         # the recursion and livelock detectors of the run loop
         "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr",
+        "recursion_depth", "recursion_elr", "recursion_esr",   # entries alike since the last return, other than a vector on itself
     )
     # slot in which a VA was last found in the L1 TLB, by page number: a guess that spares the search, always checked
     + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,)), ("padding", "u8", (PE_PADDING_WORDS,))]
