@@ -122,7 +122,7 @@ def _limit(m, i):  # type: ignore[no-untyped-def]
     limit = second_cycle(m) + machine["quantum_cycles"]
     limit = min(limit, machine["chunk_end_cycles"], machine["budget_cycles"])
     limit = min(limit, pe["tlbi_due_cycles"], pe["serror_due_cycles"])
-    if pe["irq_waiting"] == ZERO:
+    if pe["irq_due_cycles"] > pe["cycles"]:                 # else it is here already, and masked
         limit = min(limit, pe["irq_due_cycles"])
     return max(limit, pe["cycles"] + ONE)
 
