@@ -116,6 +116,13 @@ def build(image: Image, directory: Path) -> Path:
     return flat
 
 
+def link_source(source: Path, directory: Path) -> Path:
+    """Assemble a source that may include parts of tests/images, and link it as an ELF into `directory`."""
+    elf = directory / f"{source.stem}.elf"
+    _run_tool(GNU_PREFIX + "ld", "--no-warn-rwx-segments", "-N", "-Ttext", hex(LOAD_PA), _assemble(source, directory), "-o", elf)
+    return elf
+
+
 def _assemble(source: Path, directory: Path) -> Path:
     assembled = directory / f"{source.stem}.o"
     _run_tool(GNU_PREFIX + "as", "-march=armv8.4-a", "-I", IMAGES, source, "-o", assembled)
