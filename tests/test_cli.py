@@ -268,6 +268,29 @@ def test_no_colour_codes_when_piped() -> None:
     assert b"hello from EL1" in done.stdout
 
 
+# ---- the README
+
+def readme_blocks() -> list[str]:
+    """The fenced blocks of the README, without the fences."""
+    text = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+    return [block.split("\n", 1)[1] for block in text.split("```")[1::2]]
+
+
+def test_the_example_in_the_readme_prints_what_the_readme_says() -> None:
+    example, shown = readme_blocks()[:2]
+    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, shown, "")
+
+
+def test_the_rendezvous_in_the_readme_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = [part.strip("\n").splitlines() for part in readme_blocks()[3].split("...\n")]
+    assert run_command(["run", "rendezvous", "--pes", "4"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    host_time = re.compile(r"host .*")
+    assert printed[:len(shown[0])] == shown[0]
+    assert [host_time.sub("", line) for line in printed[-len(shown[1]):]] == [host_time.sub("", line) for line in shown[1]]
+
+
 # ---- being stopped
 
 def read_until(stream: int, marker: bytes, timeout_seconds: float) -> bytes:
