@@ -77,6 +77,7 @@ class Machine:
         self._observers, self._console = list(observers), console
         self._text = bytearray()
         self._printed = 0
+        self._schedule_stale = True
         self._verdict: Verdict | None = None
         self._interrupted = False
 
@@ -101,6 +102,7 @@ class Machine:
         self._watch(marks)
         for index in range(self.settings.pes if self.settings.start == "all" else 1):
             power.power_on(self.state, self._instances[index], index, image.entry_pa, x0, at_cycle=0)
+        self._schedule_stale = True
         return self
 
     def _place_device_tree(self, image: Image) -> int:
@@ -185,6 +187,7 @@ class Machine:
 
     def inject_serror(self, pe: int, at_cycle: int, syndrome: int = 0) -> None:
         """An SError interrupt becomes pending at PE `pe` at a cycle of its clock. syndrome: ISS, 25 bits."""
+        self._schedule_stale = True
         self.state.pes[pe]["serror_due_cycles"] = at_cycle
         self.state.pes[pe]["serror_syndrome"] = syndrome & 0x1FF_FFFF
 
@@ -209,7 +212,9 @@ class Machine:
         machine["budget_cycles"] = budget_cycles
         self._verdict = self._verdict if self._verdict and self._verdict.kind == verdicts.EXITED else None
         self._interrupted = False
-        rebuild(self.state.handle)
+        if self._schedule_stale:                            # else a slice that paused goes on as if it had not
+            rebuild(self.state.handle)
+            self._schedule_stale = False
         previous = _catch_interrupt(self._on_interrupt)
         try:
             while self._verdict is None:
@@ -234,7 +239,9 @@ class Machine:
         self._interrupted = True
 
     def _next_cycle(self) -> int:
-        return int(self.state.heap[0]) >> HEAP_CYCLE_SHIFT
+        first = self.state.pes[int(self.state.heap[0]) & 0xFF]
+        scheduled = int(self.state.heap[0]) >> HEAP_CYCLE_SHIFT
+        return max(scheduled, int(first["cycles"])) if first["status"] == dtypes.STATUS_RUNNING else scheduled
 
     def _drain(self) -> None:
         """Take events out of the ring: to the log, the observers, the console."""

@@ -7,13 +7,23 @@ import numpy as np
 from numba import njit
 
 from sim.hot import stops
-from sim.hot.block import FLAG_SEV, FLAG_SEVL, FLAG_WFI
+from sim.hot.block import AFTERWARDS, FLAG_DAIF, FLAG_SEV, FLAG_SEVL, FLAG_WFI
 from sim.hot.calls import context_restore, emu_start, emu_stop, uc_ctl
-from sim.hot.exception import (
-    INTR_UNDEFINED, KIND_FIQ, KIND_IRQ, KIND_SERROR, KIND_SYNCHRONOUS, REASON_ENGINE, enter, settle_block, settle_prefix, take_abort,
-    take_engine_exception, word_at,
-)
 from sim.hot.events import emit
+from sim.hot.exception import (
+    INTR_UNDEFINED,
+    KIND_FIQ,
+    KIND_IRQ,
+    KIND_SERROR,
+    KIND_SYNCHRONOUS,
+    REASON_ENGINE,
+    enter,
+    settle_block,
+    settle_prefix,
+    take_abort,
+    take_engine_exception,
+    word_at,
+)
 from sim.hot.gic import refresh, signalled
 from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
@@ -117,10 +127,9 @@ def _prepare(m, i):  # type: ignore[no-untyped-def]
 
 @njit
 def _limit(m, i):  # type: ignore[no-untyped-def]
-    """Cycle up to which PE i may run before the loop must look again: at least one more."""
+    """Cycle up to which PE i may run before something else is to happen: at least one more."""
     pe, machine = pe_of(m, i), machine_of(m)
     limit = second_cycle(m) + machine["quantum_cycles"]
-    limit = min(limit, machine["chunk_end_cycles"], machine["budget_cycles"])
     limit = min(limit, pe["tlbi_due_cycles"], pe["serror_due_cycles"])
     if pe["irq_due_cycles"] > pe["cycles"]:                 # else it is here already, and masked
         limit = min(limit, pe["irq_due_cycles"])
@@ -218,23 +227,35 @@ def _step_block(m, i):  # type: ignore[no-untyped-def]
 
 @njit
 def _slice(m, i):  # type: ignore[no-untyped-def]
-    """One slice of PE i."""
+    """One slice of PE i. Returns whether it only pauses, for Python to look: it goes on later as if it had not."""
     pe, machine = pe_of(m, i), machine_of(m)
     _prepare(m, i)
     if machine["reason"] != ZERO:
-        return
+        return False
     pe["slices"] += ONE
     if machine["interleaving"] == INTERLEAVE_INSTRUCTION:
         _step(m, i)
     else:
-        pe["limit_cycles"] = _limit(m, i)
+        end = _limit(m, i)
+        pause = max(min(machine["chunk_end_cycles"], machine["budget_cycles"]), pe["cycles"] + ONE)
+        pe["limit_cycles"] = min(end, pause)
         pe["stop"] = ZERO
         pe["fault_pending"] = ZERO
         error = emu_start(pe["uc"], general(m, i)[PC], ZERO, ZERO, ZERO)
+        if pe["limit_cycles"] == pause and pe["cycles"] >= pause and pe["cycles"] < end and error == NO_ERROR and _is_only_limited(pe):
+            return True
         if _finish(m, i, error):
             _step_block(m, i)
     if pe["monitor_used"] != ZERO and machine["pes"] > ONE:
         note_reservation(m, i)
+    return False
+
+
+@njit
+def _is_only_limited(pe):  # type: ignore[no-untyped-def]
+    """Whether a slice was stopped by its limit and by nothing that the block before asks for."""
+    flags = pe["previous_flags"]
+    return pe["stop"] == STOP_AT_BLOCK and flags & AFTERWARDS == ZERO and (flags & FLAG_DAIF == ZERO or pe["irq_waiting"] == ZERO)
 
 
 @njit
@@ -261,7 +282,8 @@ def run(m):  # type: ignore[no-untyped-def]
             break
         machine["slices"] += ONE
         i = first(m)
-        now = first_cycle(m)
+        running = pe_of(m, i)["status"] == STATUS_RUNNING
+        now = pe_of(m, i)["cycles"] if running else first_cycle(m)      # a slice that paused has gone on since it was put there
         machine["reason_pe"] = u64(i)
         if now == NEVER:
             machine["reason"] = _nobody(m)
@@ -270,7 +292,7 @@ def run(m):  # type: ignore[no-untyped-def]
         elif now >= machine["chunk_end_cycles"]:
             machine["reason"] = REASON_CHUNK
         else:
-            if pe_of(m, i)["status"] == STATUS_RUNNING or wake(m, i, now):
-                _slice(m, i)
-            reschedule(m, i)
+            paused = _slice(m, i) if running or wake(m, i, now) else False
+            if not paused:
+                reschedule(m, i)
     return machine["reason"]

@@ -14,7 +14,7 @@ from sim.state.handle import heap_of, heap_position_of, machine_of, pe_of
 u64 = np.uint64
 ZERO, ONE = u64(0), u64(1)
 NOWHERE = u64(dtypes.NOWHERE)
-PSTATE_I = u64(1 << 7)
+PSTATE_A, PSTATE_IF = u64(1 << 8), u64(1 << 7 | 1 << 6)
 STATUS_RUNNING, STATUS_WFI, STATUS_WFE = u64(dtypes.STATUS_RUNNING), u64(dtypes.STATUS_WFI), u64(dtypes.STATUS_WFE)
 CYCLE_SHIFT, TIE_SHIFT, BYTE = u64(16), u64(8), u64(0xFF)
 NEVER = u64((1 << 48) - 1)              # the cycle of a PE that has nothing to do, ever: 2**48 cycles are a day at 3 GHz
@@ -55,8 +55,10 @@ def next_action_cycle(m, i):  # type: ignore[no-untyped-def]
     if status == STATUS_RUNNING:
         return pe["cycles"]
     if status == STATUS_WFI or status == STATUS_WFE:
-        due = min(pe["serror_due_cycles"], pe["wake_cycles"])
-        if status == STATUS_WFI or pe["wait_daif"] & PSTATE_I == ZERO:      # a masked interrupt does not end WFE
+        due = pe["wake_cycles"]
+        if status == STATUS_WFI or pe["wait_daif"] & PSTATE_A == ZERO:      # what is masked does not end WFE
+            due = min(due, pe["serror_due_cycles"])
+        if status == STATUS_WFI or pe["wait_daif"] & PSTATE_IF != PSTATE_IF:
             due = min(due, pe["irq_due_cycles"])
         return min(max(due, pe["cycles"]), NEVER)
     return NEVER

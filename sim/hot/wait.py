@@ -12,8 +12,8 @@ from sim.hot.block import FLAG_ERET, FLAG_SEV, FLAG_SEVL, FLAG_WFE, FLAG_WFI, at
 from sim.hot.events import emit
 from sim.hot.exception import EC_PC_ALIGNMENT, enter_synchronous
 from sim.hot.gic import refresh, signalled
-from sim.hot.registers import PC, PSTATE_I, PSTATE_IL, general, pstate, write_system_register
-from sim.hot.schedule import STATUS_RUNNING, STATUS_WFE, STATUS_WFI, reschedule
+from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, PSTATE_IL, general, pstate, write_system_register
+from sim.hot.schedule import PSTATE_IF, STATUS_RUNNING, STATUS_WFE, STATUS_WFI, reschedule
 from sim.state import dtypes, events
 from sim.state.handle import machine_of, pe_of, pes_of
 
@@ -74,6 +74,18 @@ def _sleep(m, i, status):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _is_ended(m, i, now, is_wfe, state):  # type: ignore[no-untyped-def]
+    """Whether an interrupt ends a wait: any that is pending ends WFI, one that PSTATE `state` does not mask ends WFE."""
+    pe = pe_of(m, i)
+    if (pe["serror_pending"] != ZERO or pe["serror_due_cycles"] <= now) and (not is_wfe or state & PSTATE_A == ZERO):
+        return True
+    if pe["irq_due_cycles"] > now:
+        return False
+    line = signalled(m, i, now)
+    return line != ZERO and (not is_wfe or state & (PSTATE_I if line == ONE else PSTATE_F) == ZERO)
+
+
+@njit
 def _wait(m, i, flags):  # type: ignore[no-untyped-def]
     """A WFI or WFE has run (the PC is behind it): trap it, let it fall through, or wait."""
     pe = pe_of(m, i)
@@ -81,8 +93,7 @@ def _wait(m, i, flags):  # type: ignore[no-untyped-def]
     permitted = SCTLR_NTWE if is_wfe else SCTLR_NTWI
     if is_wfe and pe["event_register"] != ZERO:
         pe["event_register"] = ZERO
-    elif pe["irq_due_cycles"] <= pe["cycles"] and signalled(m, i, pe["cycles"]) != ZERO and (
-            not is_wfe or pstate(m, i) & PSTATE_I == ZERO):
+    elif _is_ended(m, i, pe["cycles"], is_wfe, pstate(m, i)):
         pass
     elif at_el0(m, i) and pe["sctlr"] & permitted == ZERO:
         enter_synchronous(m, i, EC_WFX, ISS_WAIT | (ONE if is_wfe else ZERO), NOWHERE, general(m, i)[PC] - FOUR)
@@ -111,14 +122,16 @@ def wake(m, i, now):  # type: ignore[no-untyped-def]
     slept = now - pe["cycles"]
     pe["wait_cycles"] += slept
     pe["cycles"] = now
-    woken = pe["serror_due_cycles"] <= now or pe["wake_cycles"] <= now
+    woken = pe["wake_cycles"] <= now
     pe["wake_cycles"] = NOWHERE
     if pe["status"] == STATUS_WFE and pe["event_register"] != ZERO:
         pe["event_register"] = ZERO
         woken = True
     if not woken:
-        woken = signalled(m, i, now) != ZERO
+        woken = _is_ended(m, i, now, pe["status"] == STATUS_WFE, pe["wait_daif"])
     if not woken:
+        if pe["irq_due_cycles"] <= now and signalled(m, i, now) != ZERO:
+            pe["wait_daif"] |= PSTATE_IF                    # it is masked, and stays so while the PE waits
         refresh(m, i)
         return False
     emit(m, i, EVENT_WAKE, pe["status"], slept, ZERO, ZERO)
