@@ -23,6 +23,7 @@ class Image:
 
     start: "elf" (x0 = 0, device tree at the start of RAM) or "flat" (x0 = device tree).
     source: the file below tests/images without its suffix, when it is not the name. compiler_options: for C sources.
+    profile: that of Quiesce which has what the image is about; QEMU's "max" has it all.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Image:
     exit_status: int = 0
     source: str = ""
     compiler_options: tuple[str, ...] = ()
+    profile: str = "cortex-a72"
 
     @property
     def source_path(self) -> Path:
@@ -51,6 +53,8 @@ IMAGES_TO_RUN = (
     Image("faults_4k"),
     Image("faults_16k"),
     Image("faults_64k"),
+    Image("tagged_branches"),
+    Image("hardware_update", profile="neoverse-n1"),
     Image("psci", pes=4),
     Image("sgi_4pe", pes=4),
     Image("timer"),

@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 DATA_BYTES = 1024
 CONDITIONS = ("eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
-BITMASKS = (0x1, 0xFF, 0x7FFF_FFFF, 0xF0F0_F0F0_F0F0_F0F0, 0x5555_5555_5555_5555, 0x8000_0000_0000_0000, 0xFFFF_0000_FFFF_0000, 0x3FC, 0x0101_0101_0101_0101)
+BITMASKS = (0x1, 0xFF, 0x7FFF_FFFF, 0xF0F0_F0F0_F0F0_F0F0, 0x5555_5555_5555_5555, 0x8000_0000_0000_0000, 0xFFFF_0000_FFFF_0000, 0x3FC,
+            0x0101_0101_0101_0101)
 BITMASKS_32 = (0x1, 0xFF, 0x7FFF_FFFF, 0xF0F0_F0F0, 0x5555_5555, 0x8000_0000, 0xFFFF_0000, 0x3FC, 0x0101_0101)
 FP_VALUES = (
-    0x3FF0_0000_0000_0000, 0xC009_21FB_5444_2D18, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000, 0x7FF8_0000_0000_0000, 0x7FF0_0000_0000_0001,
-    0x0000_0000_0000_0001, 0x8000_0000_0000_0000, 0x0010_0000_0000_0000, 0x7FEF_FFFF_FFFF_FFFF, 0x3F80_0000_C049_0FDB, 0x7F80_0000_FF80_0001,
-    0x0000_0001_7FC0_0000, 0x41EF_FFFF_FFE0_0000, 0x43E0_0000_0000_0000, 0x4F00_0000_BF00_0000,
+    0x3FF0_0000_0000_0000, 0xC009_21FB_5444_2D18, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000, 0x7FF8_0000_0000_0000,
+    0x7FF0_0000_0000_0001, 0x0000_0000_0000_0001, 0x8000_0000_0000_0000, 0x0010_0000_0000_0000, 0x7FEF_FFFF_FFFF_FFFF,
+    0x3F80_0000_C049_0FDB, 0x7F80_0000_FF80_0001, 0x0000_0001_7FC0_0000, 0x41EF_FFFF_FFE0_0000, 0x43E0_0000_0000_0000,
+    0x4F00_0000_BF00_0000,
 )
 VECTORS = ("8b", "16b", "4h", "8h", "2s", "4s", "2d")
 FP_VECTORS = ("2s", "4s", "2d")
@@ -55,17 +57,20 @@ class Writer:
 
 def arithmetic(w: Writer) -> None:
     """ADD, SUB, logical operations, carries: immediate, shifted and extended."""
+    names: tuple[str, ...]
     width = w.pick("w", "x")
     bits = 32 if width == "w" else 64
     kind = w.rng.randrange(6)
     if kind == 0:
-        w.put(f"{w.pick('add', 'sub', 'adds', 'subs')} {w.r(width, zero=False)}, {w.r(width, zero=False)}, #{w.rng.randrange(4096)}, lsl #{w.pick('0', '12')}")
+        names = ("add", "sub", "adds", "subs")
+        w.put(f"{w.pick(*names)} {w.r(width, zero=False)}, {w.r(width, zero=False)}, #{w.rng.randrange(4096)}, lsl #{w.pick('0', '12')}")
     elif kind == 1:
         shift = f"{w.pick('lsl', 'lsr', 'asr')} #{w.rng.randrange(bits)}"
         w.put(f"{w.pick('add', 'sub', 'adds', 'subs')} {w.r(width)}, {w.r(width)}, {w.r(width)}, {shift}")
     elif kind == 2:
         extend = w.pick("uxtb", "uxth", "uxtw", "sxtb", "sxth", "sxtw")
-        w.put(f"{w.pick('add', 'sub', 'adds', 'subs')} {w.r(width, zero=False)}, {w.r(width, zero=False)}, {w.r('w')}, {extend} #{w.rng.randrange(5)}")
+        names = ("add", "sub", "adds", "subs")
+        w.put(f"{w.pick(*names)} {w.r(width, zero=False)}, {w.r(width, zero=False)}, {w.r('w')}, {extend} #{w.rng.randrange(5)}")
     elif kind == 3:
         shift = f"{w.pick('lsl', 'lsr', 'asr', 'ror')} #{w.rng.randrange(bits)}"
         w.put(f"{w.pick('and', 'orr', 'eor', 'bic', 'orn', 'eon', 'ands', 'bics')} {w.r(width)}, {w.r(width)}, {w.r(width)}, {shift}")
@@ -127,9 +132,11 @@ def flags(w: Writer) -> None:
         w.put(f"msr tpidr_el0, {w.x()}", f"mrs {w.x()}, tpidr_el0")
 
 
-_SCALAR = (("ldrb", "w", 1), ("ldrh", "w", 2), ("ldr", "w", 4), ("ldr", "x", 8), ("ldrsb", "x", 1), ("ldrsb", "w", 1), ("ldrsh", "x", 2), ("ldrsh", "w", 2),
+_SCALAR = (("ldrb", "w", 1), ("ldrh", "w", 2), ("ldr", "w", 4), ("ldr", "x", 8), ("ldrsb", "x", 1), ("ldrsb", "w", 1), ("ldrsh", "x", 2),
+           ("ldrsh", "w", 2),
            ("ldrsw", "x", 4), ("strb", "w", 1), ("strh", "w", 2), ("str", "w", 4), ("str", "x", 8))
-_VECTOR = tuple((operation, name, size) for operation in ("ldr", "str") for name, size in (("b", 1), ("h", 2), ("s", 4), ("d", 8), ("q", 16)))
+_SIZES = (("b", 1), ("h", 2), ("s", 4), ("d", 8), ("q", 16))
+_VECTOR = tuple((operation, name, size) for operation in ("ldr", "str") for name, size in _SIZES)
 
 
 def memory(w: Writer) -> None:
@@ -149,7 +156,8 @@ def memory(w: Writer) -> None:
         w.put(f"{operation} {register}, [x29], #{w.rng.randrange(-200, 200)}", f"eor {w.r('x')}, {w.r('x')}, x29")
     elif kind == 4:
         shift = size.bit_length() - 1
-        w.put(f"and w30, {w.r('w')}, #0xf", f"{operation} {register}, [x29, {w.pick('w30, uxtw', 'w30, sxtw', 'x30, lsl')} #{w.pick('0', str(shift))}]")
+        w.put(f"and w30, {w.r('w')}, #0xf",
+              f"{operation} {register}, [x29, {w.pick('w30, uxtw', 'w30, sxtw', 'x30, lsl')} #{w.pick('0', str(shift))}]")
     else:
         name, step = w.rng.choice((("w", 4), ("x", 8), ("s", 4), ("d", 8), ("q", 16)))
         numbers = w.rng.sample(range(28), 2)
@@ -159,7 +167,8 @@ def memory(w: Writer) -> None:
 
 def stack(w: Writer) -> None:
     """SP as a base, moved and moved back."""
-    w.put(f"stp {w.x()}, {w.x()}, [sp, #-32]!", f"str {w.v('q')}, [sp, #16]", f"ldr {w.x()}, [sp, #{8 * w.rng.randrange(4)}]", "add sp, sp, #32")
+    w.put(f"stp {w.x()}, {w.x()}, [sp, #-32]!", f"str {w.v('q')}, [sp, #16]", f"ldr {w.x()}, [sp, #{8 * w.rng.randrange(4)}]",
+          "add sp, sp, #32")
 
 
 def atomics(w: Writer) -> None:
@@ -177,20 +186,24 @@ def atomics(w: Writer) -> None:
         w.put(f"{operation}{order}{suffix} {w.r(width)}, {w.r(width)}, [x29]")
     elif kind == 2:
         if w.rng.random() < 0.5:
-            w.put(f"ldr{suffix} w30, [x29]" if width == "w" else "ldr x30, [x29]", f"cas{order}{suffix} {width}30, {w.r(width)}, [x29]", f"eor {w.x()}, x30, {w.x()}")
+            w.put(f"ldr{suffix} w30, [x29]" if width == "w" else "ldr x30, [x29]", f"cas{order}{suffix} {width}30, {w.r(width)}, [x29]",
+                  f"eor {w.x()}, x30, {w.x()}")
         else:
             w.put(f"cas{order}{suffix} {w.r(width, zero=False)}, {w.r(width)}, [x29]")
     elif kind == 3:
         first, second = (2 * number for number in w.rng.sample(range(13), 2))
-        w.put("and x29, x29, #0xfffffffffffffff0", f"casp{order} {width}{first}, {width}{first + 1}, {width}{second}, {width}{second + 1}, [x29]")
+        w.put("and x29, x29, #0xfffffffffffffff0",
+              f"casp{order} {width}{first}, {width}{first + 1}, {width}{second}, {width}{second + 1}, [x29]")
     else:
         status, value, target = w.rng.sample(range(28), 3)
         acquire, release = w.pick("ldxr", "ldaxr"), w.pick("stxr", "stlxr")
-        w.put(f"{acquire}{suffix} {width}{target}, [x29]", f"add x{target}, x{target}, #3", f"{release}{suffix} w{status}, {width}{value}, [x29]")
+        w.put(f"{acquire}{suffix} {width}{target}, [x29]", f"add x{target}, x{target}, #3",
+              f"{release}{suffix} w{status}, {width}{value}, [x29]")
 
 
 def floating(w: Writer) -> None:
     """Scalar FP arithmetic, comparison, conversion and rounding."""
+    names: tuple[str, ...]
     p = w.pick("s", "d")
     a, b, c, d = (w.v(p) for _ in range(4))
     kind = w.rng.randrange(9)
@@ -199,7 +212,8 @@ def floating(w: Writer) -> None:
     elif kind == 2:
         w.put(f"{w.pick('fmadd', 'fmsub', 'fnmadd', 'fnmsub')} {a}, {b}, {c}, {d}")
     elif kind == 3:
-        w.put(f"{w.pick('fabs', 'fneg', 'fsqrt', 'fmov', 'frintn', 'frintp', 'frintm', 'frintz', 'frinta', 'frintx', 'frinti', 'frecpe', 'frsqrte')} {a}, {b}")
+        names = ("fabs", "fneg", "fsqrt", "fmov", "frintn", "frintp", "frintm", "frintz", "frinta", "frintx", "frinti", "frecpe", "frsqrte")
+        w.put(f"{w.pick(*names)} {a}, {b}")
     elif kind == 4:
         w.put(f"{w.pick('fcmp', 'fcmpe')} {a}, {w.pick(b, '#0.0')}")
     elif kind == 5:
@@ -210,35 +224,42 @@ def floating(w: Writer) -> None:
         w.put(f"{w.pick('scvtf', 'ucvtf')} {a}, {w.r(w.pick('w', 'x'))}{w.pick('', f', #{w.rng.randrange(1, 32)}')}")
     else:
         source, target = w.rng.sample(("h", "s", "d"), 2)
-        w.put(f"fcvt {w.v(target)}, {w.v(source)}", f"fmov d{w.rng.randrange(32)}, {w.x()}", f"fmov {w.x()}, {w.v('d')}", f"mov {w.v()}.d[1], {w.x()}")
+        w.put(f"fcvt {w.v(target)}, {w.v(source)}", f"fmov d{w.rng.randrange(32)}, {w.x()}", f"fmov {w.x()}, {w.v('d')}",
+              f"mov {w.v()}.d[1], {w.x()}")
 
 
 def integer_vectors(w: Writer) -> None:
     """SIMD integer arithmetic: the same width, saturating, shifts, reductions."""
+    names: tuple[str, ...]
     t = w.rng.choice(VECTORS)
     narrow = w.rng.choice(VECTORS[:6])
     a, b, c = w.v(), w.v(), w.v()
     bits = {"b": 8, "h": 16, "s": 32, "d": 64}[t[-1]]
     kind = w.rng.randrange(9)
     if kind <= 1:
-        names = ("add", "sub", "cmeq", "cmgt", "cmge", "cmhi", "cmhs", "cmtst", "sqadd", "uqadd", "sqsub", "uqsub", "sshl", "ushl", "srshl", "urshl", "sqshl", "uqshl",
+        names = ("add", "sub", "cmeq", "cmgt", "cmge", "cmhi", "cmhs", "cmtst", "sqadd", "uqadd", "sqsub", "uqsub", "sshl", "ushl",
+                 "srshl", "urshl", "sqshl", "uqshl",
                  "sqrshl", "uqrshl")
         w.put(f"{w.pick(*names)} {a}.{t}, {b}.{t}, {c}.{t}")
     elif kind == 2:
-        names = ("mul", "mla", "mls", "shadd", "uhadd", "srhadd", "urhadd", "shsub", "uhsub", "smax", "umax", "smin", "umin", "sabd", "uabd", "saba", "uaba", "smaxp", "uminp")
+        names = ("mul", "mla", "mls", "shadd", "uhadd", "srhadd", "urhadd", "shsub", "uhsub", "smax", "umax", "smin", "umin", "sabd",
+                 "uabd", "saba", "uaba", "smaxp", "uminp")
         w.put(f"{w.pick(*names)} {a}.{narrow}, {b}.{narrow}, {c}.{narrow}")
     elif kind == 3:
         size = w.pick("8b", "16b")
         w.put(f"{w.pick('and', 'orr', 'eor', 'bic', 'orn', 'bsl', 'bit', 'bif')} {a}.{size}, {b}.{size}, {c}.{size}")
     elif kind == 4:
-        w.put(f"{w.pick('sshr', 'ushr', 'srshr', 'urshr', 'ssra', 'usra', 'srsra', 'ursra', 'sri')} {a}.{t}, {b}.{t}, #{w.rng.randrange(1, bits + 1)}")
+        names = ("sshr", "ushr", "srshr", "urshr", "ssra", "usra", "srsra", "ursra", "sri")
+        w.put(f"{w.pick(*names)} {a}.{t}, {b}.{t}, #{w.rng.randrange(1, bits + 1)}")
     elif kind == 5:
         w.put(f"{w.pick('shl', 'sli', 'sqshl', 'uqshl', 'sqshlu')} {a}.{t}, {b}.{t}, #{w.rng.randrange(bits)}")
     elif kind == 6:
-        w.put(f"{w.pick('abs', 'neg', 'sqabs', 'sqneg')} {a}.{t}, {b}.{t}", f"{w.pick('cmeq', 'cmge', 'cmgt', 'cmle', 'cmlt')} {c}.{t}, {b}.{t}, #0")
+        names = ("abs", "neg", "sqabs", "sqneg")
+        w.put(f"{w.pick(*names)} {a}.{t}, {b}.{t}", f"{w.pick('cmeq', 'cmge', 'cmgt', 'cmle', 'cmlt')} {c}.{t}, {b}.{t}, #0")
     elif kind == 7:
         size = w.pick("8b", "16b", "4h", "8h", "4s")
-        w.put(f"{w.pick('addv', 'smaxv', 'uminv')} {w.v(size[-1])}, {b}.{size}", f"{w.pick('cls', 'clz')} {a}.{size}, {c}.{size}", f"cnt {a}.8b, {b}.8b")
+        names = ("addv", "smaxv", "uminv")
+        w.put(f"{w.pick(*names)} {w.v(size[-1])}, {b}.{size}", f"{w.pick('cls', 'clz')} {a}.{size}, {c}.{size}", f"cnt {a}.8b, {b}.8b")
     else:
         size = w.pick("4h", "8h", "2s", "4s")
         w.put(f"{w.pick('sqdmulh', 'sqrdmulh')} {a}.{size}, {b}.{size}, {c}.{size}", f"{w.pick('addp', 'add')} {c}.{t}, {a}.{t}, {b}.{t}")
@@ -249,12 +270,14 @@ _WIDEN = (("8h", "8b", ""), ("8h", "16b", "2"), ("4s", "4h", ""), ("4s", "8h", "
 
 def widths(w: Writer) -> None:
     """SIMD: widening, narrowing, permuting, moving elements."""
+    names: tuple[str, ...]
     wide, narrow, half = w.rng.choice(_WIDEN)
     t = w.rng.choice(VECTORS)
     a, b, c = w.v(), w.v(), w.v()
     kind = w.rng.randrange(7)
     if kind == 0:
-        w.put(f"{w.pick('saddl', 'uaddl', 'ssubl', 'usubl', 'smull', 'umull', 'smlal', 'umlal', 'smlsl', 'sabal', 'uabdl')}{half} {a}.{wide}, {b}.{narrow}, {c}.{narrow}")
+        names = ("saddl", "uaddl", "ssubl", "usubl", "smull", "umull", "smlal", "umlal", "smlsl", "sabal", "uabdl")
+        w.put(f"{w.pick(*names)}{half} {a}.{wide}, {b}.{narrow}, {c}.{narrow}")
     elif kind == 1:
         w.put(f"{w.pick('saddw', 'uaddw', 'ssubw', 'usubw')}{half} {a}.{wide}, {b}.{wide}, {c}.{narrow}")
     elif kind == 2:
@@ -266,29 +289,37 @@ def widths(w: Writer) -> None:
         w.put(f"{w.pick('shrn', 'rshrn', 'sqshrn', 'uqrshrn', 'sqrshrun')}{half} {a}.{narrow}, {b}.{wide}, #{w.rng.randrange(1, bits + 1)}")
     elif kind == 5:
         size = w.pick("8b", "16b")
-        w.put(f"{w.pick('zip1', 'zip2', 'uzp1', 'uzp2', 'trn1', 'trn2')} {a}.{t}, {b}.{t}, {c}.{t}", f"ext {c}.{size}, {a}.{size}, {b}.{size}, #{w.rng.randrange(8)}",
+        names = ("zip1", "zip2", "uzp1", "uzp2", "trn1", "trn2")
+        w.put(f"{w.pick(*names)} {a}.{t}, {b}.{t}, {c}.{t}", f"ext {c}.{size}, {a}.{size}, {b}.{size}, #{w.rng.randrange(8)}",
               f"{w.pick('tbl', 'tbx')} {b}.{size}, {{ {a}.16b }}, {c}.{size}", f"{w.pick('rev64')} {a}.{size}, {c}.{size}")
     else:
-        w.put(f"dup {a}.4s, {w.r('w')}", f"mov {a}.h[{w.rng.randrange(8)}], {w.r('w')}", f"umov {w.r('w', zero=False)}, {b}.b[{w.rng.randrange(16)}]",
-              f"smov {w.r('x', zero=False)}, {c}.h[{w.rng.randrange(8)}]", f"mov {b}.s[{w.rng.randrange(4)}], {c}.s[{w.rng.randrange(4)}]", f"movi {c}.8h, #{w.rng.randrange(256)}")
+        w.put(f"dup {a}.4s, {w.r('w')}", f"mov {a}.h[{w.rng.randrange(8)}], {w.r('w')}",
+              f"umov {w.r('w', zero=False)}, {b}.b[{w.rng.randrange(16)}]",
+              f"smov {w.r('x', zero=False)}, {c}.h[{w.rng.randrange(8)}]",
+              f"mov {b}.s[{w.rng.randrange(4)}], {c}.s[{w.rng.randrange(4)}]", f"movi {c}.8h, #{w.rng.randrange(256)}")
 
 
 def floating_vectors(w: Writer) -> None:
     """SIMD FP arithmetic, comparison and conversion; the cryptographic instructions."""
+    names: tuple[str, ...]
     t = w.rng.choice(FP_VECTORS)
     a, b, c = w.v(), w.v(), w.v()
     kind = w.rng.randrange(5)
     if kind == 0:
-        names = ("fadd", "fsub", "fmul", "fdiv", "fmla", "fmls", "fmax", "fmin", "fmaxnm", "faddp", "fcmeq", "fcmgt", "facge", "frecps", "frsqrts", "fabd")
+        names = ("fadd", "fsub", "fmul", "fdiv", "fmla", "fmls", "fmax", "fmin", "fmaxnm", "faddp", "fcmeq", "fcmgt", "facge", "frecps",
+                 "frsqrts", "fabd")
         w.put(f"{w.pick(*names)} {a}.{t}, {b}.{t}, {c}.{t}")
     elif kind == 1:
-        w.put(f"{w.pick('fabs', 'fneg', 'fsqrt', 'frintn', 'frintz', 'scvtf', 'ucvtf', 'fcvtzs', 'fcvtnu', 'frecpe', 'frsqrte')} {a}.{t}, {b}.{t}")
+        names = ("fabs", "fneg", "fsqrt", "frintn", "frintz", "scvtf", "ucvtf", "fcvtzs", "fcvtnu", "frecpe", "frsqrte")
+        w.put(f"{w.pick(*names)} {a}.{t}, {b}.{t}")
     elif kind == 2:
         w.put(f"fcvtl {a}.2d, {b}.2s", f"fcvtn {b}.2s, {c}.2d", f"fcvtn2 {b}.8h, {a}.4s")
     elif kind == 3:
-        w.put(f"{w.pick('aese', 'aesd', 'aesmc', 'aesimc')} {a}.16b, {b}.16b", f"pmull {c}.8h, {a}.8b, {b}.8b", f"pmul {a}.16b, {b}.16b, {c}.16b")
+        names = ("aese", "aesd", "aesmc", "aesimc")
+        w.put(f"{w.pick(*names)} {a}.16b, {b}.16b", f"pmull {c}.8h, {a}.8b, {b}.8b", f"pmul {a}.16b, {b}.16b, {c}.16b")
     else:
-        w.put(f"sha1h {w.v('s')}, {w.v('s')}", f"{w.pick('sha1c', 'sha1p', 'sha1m')} {w.v('q')}, {w.v('s')}, {c}.4s", f"{w.pick('sha256h', 'sha256h2')} {w.v('q')}, {w.v('q')}, {b}.4s",
+        w.put(f"sha1h {w.v('s')}, {w.v('s')}", f"{w.pick('sha1c', 'sha1p', 'sha1m')} {w.v('q')}, {w.v('s')}, {c}.4s",
+              f"{w.pick('sha256h', 'sha256h2')} {w.v('q')}, {w.v('q')}, {b}.4s",
               f"sha256su0 {a}.4s, {b}.4s")
 
 
@@ -312,7 +343,8 @@ def branches(w: Writer) -> None:
     """A branch over an instruction, a short loop, a call by register."""
     kind = w.rng.randrange(4)
     if kind <= 1:
-        test = w.pick(f"b.{w.rng.choice(CONDITIONS)} 1f", f"cbz {w.r('x')}, 1f", f"cbnz {w.r('w')}, 1f", f"tbz {w.r('x')}, #{w.rng.randrange(64)}, 1f",
+        test = w.pick(f"b.{w.rng.choice(CONDITIONS)} 1f", f"cbz {w.r('x')}, 1f", f"cbnz {w.r('w')}, 1f",
+                      f"tbz {w.r('x')}, #{w.rng.randrange(64)}, 1f",
                       f"tbnz {w.r('w')}, #{w.rng.randrange(32)}, 1f")
         w.put(test)
         w.rng.choice((arithmetic, moves, products))(w)
@@ -330,7 +362,8 @@ def branches(w: Writer) -> None:
 
 
 KINDS: tuple[tuple[Callable[[Writer], None], int], ...] = (
-    (arithmetic, 6), (moves, 6), (products, 4), (flags, 2), (memory, 8), (stack, 1), (atomics, 4), (floating, 4), (integer_vectors, 4), (widths, 3), (floating_vectors, 3),
+    (arithmetic, 6), (moves, 6), (products, 4), (flags, 2), (memory, 8), (stack, 1), (atomics, 4), (floating, 4), (integer_vectors, 4),
+    (widths, 3), (floating_vectors, 3),
     (structures, 2), (branches, 3),
 )
 
@@ -450,7 +483,8 @@ def source(seeds: range, instructions: int) -> str:
     parts = [head]
     for seed in seeds:
         fpcr = (seed & 3) << 22 | (seed >> 2 & 1) << 25 | (seed >> 3 & 1) << 24     # RMode, DN, FZ
-        parts.append(f'    say "== program {seed}"\n    bl put_newline\n    ldr x26, ={fpcr:#x}\n    adr x28, data_{seed}\n    adr x27, program_{seed}\n    b prepare\n'
+        parts.append(f'    say "== program {seed}"\n    bl put_newline\n'
+                     f"    ldr x26, ={fpcr:#x}\n    adr x28, data_{seed}\n    adr x27, program_{seed}\n    b prepare\n"
                      f"    .ltorg\nprogram_{seed}:\n{program(seed, instructions)}\n    bl report\n")
         parts.append(f"    b after_{seed}\n    .balign 16\ndata_{seed}:\n{_data(seed)}\nafter_{seed}:\n")
     parts.append('    say "== end"\n    bl put_newline\n    b system_off\n')

@@ -12,7 +12,8 @@ from harness import gnu_missing, link_source, qemu_missing, run_qemu
 from random_programs import source
 
 pytestmark = [
-    pytest.mark.gnu, pytest.mark.qemu, pytest.mark.skipif(bool(gnu_missing() or qemu_missing()), reason=gnu_missing() or qemu_missing() or "present"),
+    pytest.mark.gnu, pytest.mark.qemu,
+    pytest.mark.skipif(bool(gnu_missing() or qemu_missing()), reason=gnu_missing() or qemu_missing() or "present"),
 ]
 INSTRUCTIONS = 300
 PROGRAMS = 40
@@ -47,5 +48,6 @@ def test_final_registers_and_memory_agree_with_qemu(image: Path, interleaving: s
 def test_the_programs_are_what_they_are_said_to_be() -> None:
     text = source(range(PROGRAMS), INSTRUCTIONS)
     assert text == source(range(PROGRAMS), INSTRUCTIONS)
-    for mnemonic in ("casp", "ldsmin", "stlxr", "crc32c", "fmadd", "sqrdmulh", "tbx", "ld4r", "ldp", "ccmp", "extr", "sdiv", "sha256h", "tbnz"):
+    for mnemonic in ("casp", "ldsmin", "stlxr", "crc32c", "fmadd", "sqrdmulh", "tbx", "ld4r", "ldp", "ccmp", "extr", "sdiv", "sha256h",
+                     "tbnz"):
         assert f" {mnemonic}" in text, mnemonic

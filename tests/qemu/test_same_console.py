@@ -21,7 +21,7 @@ EVERY_IMAGE = pytest.mark.parametrize("image", IMAGES_TO_RUN, ids=lambda image: 
 
 def run_here(path: Path, image: Image) -> tuple[str, int, str]:
     """Console, exit status and verdict of a run in Quiesce; PSCI SYSTEM_OFF is exit status 0, as it is for QEMU."""
-    result = Machine(pes=image.pes).load(path).run(budget_cycles=BUDGET_CYCLES)
+    result = Machine(pes=image.pes, profile=image.profile).load(path).run(budget_cycles=BUDGET_CYCLES)
     return result.console, result.exit_status or 0, f"{result.verdict.kind}: {result.verdict.reason}"
 
 
