@@ -11,20 +11,10 @@ from sim.hot.block import AFTERWARDS, FLAG_DAIF, FLAG_SEV, FLAG_SEVL, FLAG_WFI
 from sim.hot.calls import context_restore, emu_start, emu_stop, uc_ctl
 from sim.hot.events import emit
 from sim.hot.exception import (
-    INTR_UNDEFINED,
-    KIND_FIQ,
-    KIND_IRQ,
-    KIND_SERROR,
-    KIND_SYNCHRONOUS,
-    REASON_ENGINE,
-    enter,
-    settle_block,
-    settle_prefix,
-    take_abort,
-    take_engine_exception,
-    word_at,
+    INTR_UNDEFINED, KIND_FIQ, KIND_IRQ, KIND_SERROR, KIND_SYNCHRONOUS, REASON_ENGINE, enter, settle_block, settle_prefix, take_abort,
+    take_engine_exception, word_at,
 )
-from sim.hot.gic import refresh, signalled
+from sim.hot.gic import lines, refresh
 from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
 from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, reschedule, second_cycle
@@ -98,17 +88,18 @@ def _take_interrupts(m, i):  # type: ignore[no-untyped-def]
             pe["irq_waiting"] = ONE
     if pe["irq_due_cycles"] > pe["cycles"]:
         return
-    line = signalled(m, i, pe["cycles"])
+    line = lines(m, i, pe["cycles"])
     if line == ZERO:
         refresh(m, i)
         return
-    mask = PSTATE_I if line == IRQ else PSTATE_F
-    if pstate(m, i) & mask != ZERO:
+    state = pstate(m, i)
+    takes_fiq = line & FIQ != ZERO and state & PSTATE_F == ZERO
+    if not takes_fiq and (line & IRQ == ZERO or state & PSTATE_I != ZERO):
         pe["irq_waiting"] = ONE
         return
     pe["cycles"] += machine_of(m)["cost_interrupt"]
     pe["n_interrupts"] += ONE
-    enter(m, i, KIND_IRQ if line == IRQ else KIND_FIQ, ZERO, NOWHERE, general(m, i)[PC])
+    enter(m, i, KIND_FIQ if takes_fiq else KIND_IRQ, ZERO, NOWHERE, general(m, i)[PC])
 
 
 @njit

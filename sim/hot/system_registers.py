@@ -10,7 +10,7 @@ from numba import njit
 from sim.arch.register_keys import REGISTER_KEYS, EL0Control
 from sim.hot.block import FP_TRAP_ALL, FP_TRAP_EL0, at_el0
 from sim.hot.exception import EC_SYSTEM, EC_UNKNOWN, settle_up_to
-from sim.hot.gic import signalled
+from sim.hot.gic import lines
 from sim.hot.gic_cpu_interface import icc_read, icc_write
 from sim.hot.observe import STOP_EXCEPTION, abandon_block, is_abandoned, update_alignment_check
 from sim.hot.registers import ID_PC, PC, general, read_system_register, write_register, write_system_register
@@ -151,9 +151,9 @@ def _computed(m, i, key):  # type: ignore[no-untyped-def]
     if key == K_CCSIDR:
         return id_values_of(m)[CACHE_SIZES_INDEX + np.int64(read_system_register(m, i, K_CSSELR) & u64(15))]
     if key == K_ISR:
-        line = signalled(m, i, pe["cycles"])
+        line = lines(m, i, pe["cycles"])
         value = ISR_A if pe["serror_pending"] != ZERO else ZERO
-        return value | (ISR_I if line == ONE else ZERO) | (ISR_F if line == u64(2) else ZERO)
+        return value | (ISR_I if line & ONE != ZERO else ZERO) | (ISR_F if line & u64(2) != ZERO else ZERO)
     return pe["cycles"] - pe["pmccntr_base"]
 
 

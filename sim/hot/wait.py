@@ -11,7 +11,7 @@ from sim.arch.register_keys import REGISTER_KEYS
 from sim.hot.block import FLAG_ERET, FLAG_SEV, FLAG_SEVL, FLAG_WFE, FLAG_WFI, at_el0
 from sim.hot.events import emit
 from sim.hot.exception import EC_PC_ALIGNMENT, enter_synchronous
-from sim.hot.gic import refresh, signalled
+from sim.hot.gic import lines, refresh
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, PSTATE_IL, general, pstate, write_system_register
 from sim.hot.schedule import PSTATE_IF, STATUS_RUNNING, STATUS_WFE, STATUS_WFI, reschedule
 from sim.state import dtypes, events
@@ -25,6 +25,7 @@ ISS_WAIT = u64(1 << 24 | 0xE << 20)     # CV = 1, COND = 0b1110
 SCTLR_NTWI, SCTLR_NTWE = u64(1 << 16), u64(1 << 18)
 KEY_SPSR_EL1 = u64(REGISTER_KEYS["SPSR_EL1"])
 SPSR_REPLACED = u64(1 << 63)
+IRQ, FIQ = u64(1), u64(2)
 EVENT_RETURN, EVENT_WAIT, EVENT_WAKE = u64(events.EVENT_RETURN), u64(events.EVENT_WAIT), u64(events.EVENT_WAKE)
 
 
@@ -81,8 +82,10 @@ def _is_ended(m, i, now, is_wfe, state):  # type: ignore[no-untyped-def]
         return True
     if pe["irq_due_cycles"] > now:
         return False
-    line = signalled(m, i, now)
-    return line != ZERO and (not is_wfe or state & (PSTATE_I if line == ONE else PSTATE_F) == ZERO)
+    line = lines(m, i, now)
+    if not is_wfe:
+        return line != ZERO
+    return (line & IRQ != ZERO and state & PSTATE_I == ZERO) or (line & FIQ != ZERO and state & PSTATE_F == ZERO)
 
 
 @njit
@@ -130,7 +133,7 @@ def wake(m, i, now):  # type: ignore[no-untyped-def]
     if not woken:
         woken = _is_ended(m, i, now, pe["status"] == STATUS_WFE, pe["wait_daif"])
     if not woken:
-        if pe["irq_due_cycles"] <= now and signalled(m, i, now) != ZERO:
+        if pe["irq_due_cycles"] <= now and lines(m, i, now) != ZERO:
             pe["wait_daif"] |= PSTATE_IF                    # it is masked, and stays so while the PE waits
         refresh(m, i)
         return False
