@@ -19,6 +19,7 @@ from sim.engine.callbacks import LOW_DEVICES_BYTES, LOW_DEVICES_PA, callback
 from sim.engine.offsets import find_offsets
 from sim.engine.symbols import library
 from sim.errors import SimulatorError
+from sim.hot.observe import CTL_TB_FLUSH, CTL_TLB_FLUSH
 from sim.state.arrays import State
 
 CPU_ARM64_MAX = 3                       # UC_CPU_ARM64_MAX: the only model with LSE
@@ -112,8 +113,8 @@ class Instance:
 
     def flush(self) -> None:
         """Drop every translation of code and of addresses (after memory was changed from outside)."""
-        self._uc.ctl_flush_tb()
-        self._uc.ctl_flush_tlb()
+        for request in (CTL_TB_FLUSH, CTL_TLB_FLUSH):       # the binding has no method for the second
+            _check(library.uc_ctl(ctypes.c_void_p(self.handle), int(request)), "drop its translations")
 
 
 class Context:
