@@ -55,6 +55,7 @@ IMAGES_TO_RUN = (
     Image("faults_64k"),
     Image("tagged_branches"),
     Image("hardware_update", profile="neoverse-n1"),
+    Image("signed_minmax"),
     Image("psci", pes=4),
     Image("sgi_4pe", pes=4),
     Image("timer"),
