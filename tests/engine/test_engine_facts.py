@@ -3,6 +3,8 @@
 One statement, one test. None of our engine code takes part.
 """
 import importlib.metadata
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,10 @@ from unicorn import UC_HOOK_MEM_WRITE, arm64_const, unicorn_const
 
 from sim.hot import code_pages, loop, observe, registers, system_registers
 from sim.state import dtypes
-from tests.engine.plain_engine import (
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from plain_engine import (
     CODE,
     DATA,
     EL0T,

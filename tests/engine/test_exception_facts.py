@@ -1,5 +1,7 @@
 """What unicorn 2.1.4 does about exceptions, instruction hooks, waiting, exclusives and changed code. One statement, one test."""
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,10 @@ import pytest
 from unicorn import arm64_const, unicorn_const
 
 from sim.hot import exception
-from tests.engine.plain_engine import (
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from plain_engine import (
     CODE,
     CPACR_EL1,
     DATA,

@@ -3,12 +3,17 @@ import faulthandler
 import os
 import signal
 import struct
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sim.hot import code_pages
-from tests.engine.plain_engine import (
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from plain_engine import (
     CODE,
     PlainEngine,
 )
