@@ -11,7 +11,7 @@ SIM = ROOT / "sim"
 ROOMS = ("errors", "compiled_cache", "arch", "state", "hot", "engine", "devices", "timing", "observers", "trace", "loader", "machine", "cli")
 #: Modules directly in sim/: the room that each belongs to.
 TOP_LEVEL = {
-    "errors": "errors", "compiled_cache": "compiled_cache", "settings": "timing", "build": "loader", "view": "loader",
+    "errors": "errors", "compiled_cache": "compiled_cache", "settings": "timing", "build": "loader", "view": "loader", "tables": "loader",
     "result": "loader", "machine": "machine", "report": "cli",
 }
 ENGINES = {"unicorn"}
