@@ -1,8 +1,8 @@
 """From a profile and the user's settings to the arrays of a machine."""
 import math
 
-from sim.arch.instruction import COST_BARRIER_DSB
 from sim.arch.id_registers import ccsidr_value, id_register_values
+from sim.arch.instruction import COST_BARRIER_DSB
 from sim.engine.policy import fill_policy
 from sim.errors import UserError
 from sim.hot import gic

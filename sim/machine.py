@@ -5,7 +5,7 @@
 """
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -125,7 +125,7 @@ class Machine:
         """Record when each symbol is passed. Symbols are physical addresses here, or identity-mapped ones."""
         if len(marks) > MARKS_MOST:
             raise UserError(f"{len(marks)} watched symbols: at most {MARKS_MOST}")
-        symbols = self.image.symbols if self.image else {}
+        symbols: Container[str] = self.image.symbols if self.image else ()
         for name in marks:
             if name not in symbols:
                 raise UserError(f"{self.image.name if self.image else 'image'}: no symbol {name!r} to watch")

@@ -42,8 +42,9 @@ class Settings:
         if self.quantum_cycles is not None and self.interleaving != "quantum":
             raise UserError(f"a quantum of {self.quantum_cycles} cycles contradicts interleaving {self.interleaving!r}: it needs 'quantum'")
         if self.interleaving == "quantum":
-            object.__setattr__(self, "quantum_cycles", self.quantum_cycles or QUANTUM_DEFAULT_CYCLES)
-            _check_range("quantum in cycles", self.quantum_cycles or 0, 1, 1 << 40)
+            quantum_cycles = QUANTUM_DEFAULT_CYCLES if self.quantum_cycles is None else self.quantum_cycles
+            object.__setattr__(self, "quantum_cycles", quantum_cycles)
+            _check_range("quantum in cycles", quantum_cycles, 1, 1 << 40)
         _check_range("seed", self.seed, 0, (1 << 64) - 1)
         _check_range("recursion limit", self.recursion_limit, 2, 1 << 32)
         _check_range("livelock limit", self.livelock_limit, 2, 1 << 32)

@@ -36,7 +36,7 @@ def _make(signature: Any, function: Callable[..., Any]) -> Callback:
     if not config.DISABLE_JIT:
         # The Python function under an @njit one is compiled into the callback itself: one call less for every block and fill.
         compiled = cfunc(signature, cache=True)(getattr(function, "py_func", function))
-        return Callback(compiled.address, compiled)
+        return Callback(int(compiled.address or 0), compiled)
     prototype = ctypes.CFUNCTYPE(_C[signature.return_type], *(_C[argument] for argument in signature.args))
     owner = prototype(_as_numpy(signature, function))
     return Callback(ctypes.cast(owner, ctypes.c_void_p).value or 0, owner)

@@ -16,6 +16,7 @@ from unicorn import (
 
 from sim.arch.memory_map import CODE_COPY_PA, GICR_BYTES_PER_PE, GICR_HIGH_PA, GICR_LOW_PES, OBSERVED_PA, RAM_PA
 from sim.engine.callbacks import LOW_DEVICES_BYTES, LOW_DEVICES_PA, callback
+from sim.engine.facts_check import check_engine
 from sim.engine.offsets import find_offsets
 from sim.engine.symbols import library
 from sim.errors import SimulatorError
@@ -37,6 +38,7 @@ class Instance:
     """One Unicorn instance over the RAM of `state`, with the hooks of PE `index`."""
 
     def __init__(self, state: State, index: int) -> None:
+        check_engine()
         self._uc = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
         self._uc.ctl_set_page_size(4096)                    # the default soft page is 1 KiB
         self._uc.ctl_set_cpu_model(CPU_ARM64_MAX)

@@ -6,7 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.arch.register_keys import (
-    EL0_ACCESS, OPERATION_EL0_ACCESS, OPERATION_KEYS, READ_ONLY, REGISTER_KEYS, WRITE_ONLY, EL0Control,
+    EL0_ACCESS,
+    OPERATION_EL0_ACCESS,
+    OPERATION_KEYS,
+    READ_ONLY,
+    REGISTER_KEYS,
+    WRITE_ONLY,
+    EL0Control,
 )
 from sim.arch.tlbi import TLB_INVALIDATES
 from sim.state import dtypes

@@ -13,13 +13,26 @@ from sim.arch.register_keys import REGISTER_KEYS
 from sim.hot import stops
 from sim.hot.calls import emu_stop
 from sim.hot.decode import (
-    FACTS_COST_CYCLES, FACTS_FIRST_FP, FACTS_FLAGS, FACTS_INSTRUCTIONS, FACTS_LAST_FLAGS, alignment_requirements, block_facts,
+    FACTS_COST_CYCLES,
+    FACTS_FIRST_FP,
+    FACTS_FLAGS,
+    FACTS_INSTRUCTIONS,
+    FACTS_LAST_FLAGS,
+    alignment_requirements,
+    block_facts,
     word_at,
 )
 from sim.hot.events import emit
 from sim.hot.minmax import FLAG_NARROW_SIGNED, narrow_signed_flag
 from sim.hot.registers import (
-    PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, SP, general, pstate, read_system_register, write_system_register,
+    PSTATE_EL_MASK,
+    PSTATE_EL_SHIFT,
+    PSTATE_PAN,
+    SP,
+    general,
+    pstate,
+    read_system_register,
+    write_system_register,
 )
 from sim.hot.translate import OK, translate
 from sim.hot.unannounced import unannounced_flag

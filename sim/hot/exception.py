@@ -14,8 +14,26 @@ from sim.hot.decode import cost_of_prefix, effective_address, instruction_flags
 from sim.hot.decode import word_at as decode_word
 from sim.hot.events import emit
 from sim.hot.registers import (
-    ID_ELR_EL1, ID_ESR_EL1, ID_FAR_EL1, ID_SP_EL0, ID_SP_EL1, PC, PSTATE_DAIF, PSTATE_EL1H, PSTATE_EL_MASK, PSTATE_EL_SHIFT,
-    PSTATE_NZCV, PSTATE_PAN, PSTATE_SPSEL, SP, general, pstate, read_register, write_register, write_system_register, ID_PSTATE,
+    ID_ELR_EL1,
+    ID_ESR_EL1,
+    ID_FAR_EL1,
+    ID_PSTATE,
+    ID_SP_EL0,
+    ID_SP_EL1,
+    PC,
+    PSTATE_DAIF,
+    PSTATE_EL1H,
+    PSTATE_EL_MASK,
+    PSTATE_EL_SHIFT,
+    PSTATE_NZCV,
+    PSTATE_PAN,
+    PSTATE_SPSEL,
+    SP,
+    general,
+    pstate,
+    read_register,
+    write_register,
+    write_system_register,
 )
 from sim.state import dtypes, events
 from sim.state.handle import machine_of, pe_of, ram_of, words_at

@@ -11,8 +11,18 @@ from sim.hot.block import AFTERWARDS, FLAG_DAIF, FLAG_SEV, FLAG_SEVL, FLAG_WFI
 from sim.hot.calls import context_restore, emu_start, emu_stop, uc_ctl
 from sim.hot.events import emit
 from sim.hot.exception import (
-    INTR_UNDEFINED, KIND_FIQ, KIND_IRQ, KIND_SERROR, KIND_SYNCHRONOUS, REASON_ENGINE, enter, settle_block, settle_prefix, take_abort,
-    take_engine_exception, word_at,
+    INTR_UNDEFINED,
+    KIND_FIQ,
+    KIND_IRQ,
+    KIND_SERROR,
+    KIND_SYNCHRONOUS,
+    REASON_ENGINE,
+    enter,
+    settle_block,
+    settle_prefix,
+    take_abort,
+    take_engine_exception,
+    word_at,
 )
 from sim.hot.gic import lines, refresh
 from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation

@@ -106,7 +106,6 @@ def _hand_out_ram(m, i, uc, page, access, allowed):  # type: ignore[no-untyped-d
                 flush_soft_tlb(m, i, uc)
             state = look_at_code(m, page)
             flags[page] = state & ~WRITTEN
-            machine_of(m)["executed_pages"] += ONE
         if state & COPIED != u8(0):
             return CODE_COPY_PA, allowed & PERMISSION_X
         return machine_of(m)["ram_pa"], allowed & (PERMISSION_R | PERMISSION_X)

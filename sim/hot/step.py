@@ -9,14 +9,34 @@ from numba import njit
 from sim.arch import instruction, syndrome
 from sim.hot import stops
 from sim.hot.block import (
-    FLAG_DSB, FLAG_ERET, FLAG_EXCLUSIVE, FLAG_FP, FLAG_MEMORY, FLAG_ORDERED, FLAG_SP_BASE, FLAG_UNANNOUNCED, PAGE_MASK, PAGE_OFFSET, at_el0, before_dsb,
-    before_eret, emit_marks, enter_page, fp_is_trapped, sp_is_misaligned,
+    FLAG_DSB,
+    FLAG_ERET,
+    FLAG_EXCLUSIVE,
+    FLAG_FP,
+    FLAG_MEMORY,
+    FLAG_ORDERED,
+    FLAG_SP_BASE,
+    FLAG_UNANNOUNCED,
+    PAGE_MASK,
+    PAGE_OFFSET,
+    at_el0,
+    before_dsb,
+    before_eret,
+    emit_marks,
+    enter_page,
+    fp_is_trapped,
+    sp_is_misaligned,
 )
 from sim.hot.calls import context_restore, context_save, emu_start
 from sim.hot.decode import OUT_ALIGNMENT_BYTES, OUT_KIND, cost_class, effective_address, instruction_flags, memory_access
 from sim.hot.decode_memory import KIND_PREFETCH
 from sim.hot.exception import (
-    EC_PC_ALIGNMENT, enter_synchronous, settle_block, take_abort, take_alignment_fault, undefined, word_at,
+    EC_PC_ALIGNMENT,
+    enter_synchronous,
+    take_abort,
+    take_alignment_fault,
+    undefined,
+    word_at,
 )
 from sim.hot.minmax import narrow_signed_flag, run_narrow_signed
 from sim.hot.observe import ATTRIBUTE_DEVICE, SCTLR_A, STATUS_EXTERNAL, flush_soft_tlb, refuse, translate_quietly

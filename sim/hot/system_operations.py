@@ -107,9 +107,9 @@ def _code_by_va(m, i, uc, operand):  # type: ignore[no-untyped-def]
         return _abort(m, i, uc, status, operand, ACCESS_READ, ONE)
     machine = machine_of(m)
     offset = pa - machine["ram_pa"]
-    if pa >= machine["ram_pa"] and offset < machine["ram_bytes"]:
-        if page_flags_of(m)[np.int64(offset >> PAGE_SHIFT)] & EXECUTED != u8(0):
-            request_code_flush(m, i)
+    in_ram = pa >= machine["ram_pa"] and offset < machine["ram_bytes"]
+    if in_ram and page_flags_of(m)[np.int64(offset >> PAGE_SHIFT)] & EXECUTED != u8(0):
+        request_code_flush(m, i)
     emit(m, i, EVENT_CODE_MAINTENANCE, ZERO, pa, ZERO, ZERO)
     return DONE
 

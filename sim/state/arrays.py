@@ -12,7 +12,6 @@ from sim.state.handle import REGISTRY, SLOTS, TABLE_WORDS
 
 EVENT_RING_ENTRIES = 1 << 17
 CACHE_LINE_BYTES = 64
-HEAP_ARRAYS = ("heap", "heap_position")
 
 
 def _aligned(count: int, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
@@ -52,8 +51,8 @@ class State:
         self.page_flags = np.zeros(ram_bytes // PAGE_BYTES, np.uint8)
         self.facts = np.zeros(dtypes.FACTS_ENTRIES, dtypes.BLOCK_FACTS)
         self.ring = np.zeros(ring_entries, dtypes.EVENT)
-        for name in HEAP_ARRAYS:
-            setattr(self, name, np.zeros(pes, np.uint64))
+        self.heap = np.zeros(pes, np.uint64)
+        self.heap_position = np.zeros(pes, np.uint64)
         self.gic = np.zeros(pes, dtypes.GIC_PE)
         self.spi = np.zeros(dtypes.SPI_COUNT, dtypes.GIC_SPI)
         self.marks = np.zeros(256, np.uint64)

@@ -116,9 +116,8 @@ GIC_PE = np.dtype(
         "enabled", "group", "pending", "active", "level", "configuration0", "configuration1",   # bit n = INTID n
         "waker", "ctlr", "pmr", "bpr0", "bpr1", "icc_ctlr", "sre", "igrpen0", "igrpen1",
         "active_priorities", "active_priorities0",             # one bit for each group priority in use (ICC_AP1R0 / AP0R0)
-        "running_priority",
     )
-    + [("priority", "u1", (32,)), ("sgi_due_cycles", "u8", (16,)), ("active_stack", "u8", (64,)), ("active_depth", "u8")]
+    + [("priority", "u1", (32,)), ("sgi_due_cycles", "u8", (16,))]
 )
 #: The distributor's state of one SPI (INTID = 32 + index).
 GIC_SPI = np.dtype(_words("enabled", "group", "pending", "active", "level", "configuration", "priority", "route"))
@@ -149,7 +148,7 @@ MACHINE = np.dtype(
         "pa_bits",                                             # implemented output address size
         # costs beyond those of instruction classes, in cycles
         "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_tlbi_issue", "cost_interrupt", "cost_wake",
-        "cost_observed", "tlbi_delay_base", "tlbi_delay_per_pe", "sgi_delay_self", "sgi_delay_near", "sgi_delay_far",
+        "tlbi_delay_base", "tlbi_delay_per_pe", "sgi_delay_self", "sgi_delay_near", "sgi_delay_far",
         # counter: count = cycles * count_numerator // count_denominator
         "count_numerator", "count_denominator", "cntfrq",
         # events
@@ -158,7 +157,7 @@ MACHINE = np.dtype(
         "gicd_ctlr", "spi_pending",
         # limits of the detectors
         "recursion_limit", "livelock_limit",
-        "semihosting", "monitors", "executed_pages", "mark_count", "feat_bbm", "facts_stale", "maintenance", "context",
+        "semihosting", "monitors", "mark_count", "feat_bbm", "facts_stale", "context",
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )

@@ -91,7 +91,7 @@ class Costs:
     dsb_completion_cycles: Cycles          # a DSB with nothing to wait for
     tlbi_issue_cycles: Cycles              # at the issuer, for each TLBI
     tlbi_remote_base_cycles: Cycles        # broadcast TLBI to its arrival at another PE: base +
-    tlbi_remote_per_pe_cycles: Cycles      # this for each PE of the machine
+    tlbi_remote_per_pe_cycles: Cycles      # this for each PE that lies between (difference of their numbers)
     sgi_self_ns: Nanoseconds               # write of ICC_SGI1R_EL1 to signalled: at the sender,
     sgi_near_ns: Nanoseconds               # at a PE of the same Aff1,
     sgi_far_ns: Nanoseconds                # at any other PE

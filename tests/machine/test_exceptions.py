@@ -7,7 +7,18 @@ from typing import NamedTuple
 import pytest
 
 from .support import (
-    ALL_INTERLEAVINGS, EL0, EL1_MASKED, LEVEL3_PA, NOTHING_PA, PAGE_EL1, PAGES_PA, PAGES_VA, Ran, machine_for, run, write_words,
+    ALL_INTERLEAVINGS,
+    EL0,
+    EL1_MASKED,
+    LEVEL3_PA,
+    NOTHING_PA,
+    PAGE_EL1,
+    PAGES_PA,
+    PAGES_VA,
+    Ran,
+    machine_for,
+    run,
+    write_words,
 )
 
 IL = 1 << 25
