@@ -119,11 +119,18 @@ def test_the_compare_value_is_unsigned(guest: Guest) -> None:
     assert int(guest.state.pes[0]["timer_due_cycles"]) == NOWHERE          # (1 << 63) * 24 cycles do not fit
 
 
-def test_counters_and_frequency_cannot_be_changed(guest: Guest) -> None:
-    for key in (timer.CNTFRQ, timer.CNTPCT, timer.CNTVCT):
+def test_counters_cannot_be_changed(guest: Guest) -> None:
+    for key in (timer.CNTPCT, timer.CNTVCT):
         before = mrs(guest, key)
         msr(guest, key, 77)
         assert mrs(guest, key) == before
+
+
+def test_el1_as_the_highest_level_may_write_the_frequency_that_is_read_and_the_counter_goes_on_as_before(guest: Guest) -> None:
+    before = mrs(guest, timer.CNTVCT)
+    msr(guest, timer.CNTFRQ, 77)
+    assert mrs(guest, timer.CNTFRQ) == 77
+    assert mrs(guest, timer.CNTVCT) == before
 
 
 def test_timer_due_is_the_nearer_of_the_two_timers_and_the_interrupt_is_due_by_the_enabled_ppi(guest: Guest) -> None:
