@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.table import Table
 
 from sim.errors import SimulatorError, UserError
 
@@ -84,26 +82,6 @@ class RendezvousReport:
                 "complete_rounds": self.complete_rounds, "clock_hz": self.clock_hz,
                 "since_sgi_sent": [statistics.to_json(self.clock_hz) for statistics in self.phases],
                 "intervals": [statistics.to_json(self.clock_hz) for statistics in self.intervals]}
-
-    def render(self, console: Console) -> None:
-        """Two tables on a rich console: since the SGI was sent, and from phase to phase."""
-        console.print(self.summary)
-        if not self.measured_rounds:
-            return
-        for title, rows in (("since the SGI was sent", self.phases), ("from phase to phase", self.intervals)):
-            table = Table(title=title, title_justify="left")
-            table.add_column("phase")
-            table.add_column("PE", justify="right")
-            for column in ("minimum", "median", "p99", "maximum"):
-                table.add_column(column, justify="right")
-            table.add_column("ns: minimum / median / p99 / maximum", justify="right")
-            for number, row in enumerate(rows):
-                values = (row.minimum_cycles, row.median_cycles, row.p99_cycles, row.maximum_cycles)
-                nanoseconds = " / ".join(f"{value * 1e9 / self.clock_hz:.1f}" for value in values)
-                last = number + 1 == len(rows) or rows[number + 1].name != row.name
-                cycles = [f"{value:.1f}" if value % 1 else f"{int(value)}" for value in values]
-                table.add_row(row.name, "all" if row.pe is None else str(row.pe), *cycles, nanoseconds, end_section=last)
-            console.print(table)
 
 
 def rendezvous_report(marks: np.ndarray, pes: int, rounds: int, warmup: int, clock_hz: float) -> RendezvousReport:

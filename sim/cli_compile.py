@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self, TextIO
 
-from sim.compiled_cache import is_cold
+from sim.compiled_cache import forget_old, is_cold
 from sim.errors import UserError
 
 STAMP = "complete"                      # in the cache directory once every part is there: an interrupted compilation leaves none
@@ -42,6 +42,7 @@ def prepare() -> None:
         for part in _parts():
             progress.next(part)
     (directory / STAMP).touch()
+    forget_old()
 
 
 def _parts() -> Iterator[str]:

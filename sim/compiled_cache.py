@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
 
@@ -49,3 +50,14 @@ def is_cold() -> bool:
     """Whether nothing has been compiled yet for these sources: the next run compiles, once."""
     directory = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
     return not directory.is_dir() or not any(directory.rglob("*.nbi"))
+
+
+def forget_old(keep: int = 4) -> None:
+    """Remove what was compiled from older sources: all but the `keep` directories used last, the present one among them."""
+    present = os.environ.get("NUMBA_CACHE_DIR", "")
+    root = cache_root()
+    if Path(present).parent != root:
+        return                              # the user has pointed numba elsewhere: not ours to tidy
+    directories = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in [path for path in directories if str(path) != present][keep - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)
