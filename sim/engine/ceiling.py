@@ -99,4 +99,4 @@ def bare_slice_ns(instances: int, slices: int) -> float:
     done = sum(uc.reg_read(arm64_const.UC_ARM64_REG_X0) for uc in made) - before
     if done != rounds * instances:
         raise AssertionError(f"the bare instances ran {done} blocks, not {rounds * instances}")
-    return seconds / done * 1e9
+    return float(seconds / done * 1e9)

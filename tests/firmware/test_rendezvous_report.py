@@ -129,3 +129,12 @@ def test_json_holds_cycles_and_ns_and_survives_a_round_trip() -> None:
     assert json.loads(json.dumps(value)) == value
     done = next(entry for entry in value["since_sgi_sent"] if entry["name"] == "all done" and entry["pe"] is None)
     assert done["cycles"]["maximum"] == 1200 and done["ns"]["maximum"] == 600.0
+
+
+@given(st.lists(st.integers(0, 900), min_size=1, max_size=300))
+def test_figures_agree_with_plain_python(delays: list[int]) -> None:
+    rows = [row for number, delay in enumerate(delays) for row in one_round(number * 10_000, 2, delay - 100)]
+    entry = find(report_of(rows, 2, len(delays), 0).phases, "taken at the target's vector", 1)
+    in_order = sorted(delays)
+    p99 = in_order[-(-99 * len(delays) // 100) - 1]        # nearest rank
+    assert figures(entry) == (len(delays), in_order[0], statistics.median(delays), p99, in_order[-1])
