@@ -56,6 +56,7 @@ _KERNELS = (
     Kernel("exclusives", "all PEs add to one word by LDXR/STXR and to another by LDADD", 4),
     Kernel("tlbi_shootdown", "PE 0 changes a page by break-before-make, all PEs read it", 4),
     Kernel("self_modifying", "PE 0 rewrites an instruction, all PEs call it", 4),
+    Kernel("promote", "runs of kernel memory fill and become blocks, are demoted, and checked at each step", 4),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),

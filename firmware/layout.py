@@ -11,10 +11,12 @@ Physical memory of a kernel of ours (an image at RAM_PA + 0x8_0000 holds text an
     0x4040_0000   pcpu run: one page for each PE, 2 MB aligned so that it can become one block
     0x4060_0000   kernel data run: globals (rendezvous, interrupt handlers), then free pages
     0x4080_0000   kernel stacks, a guard page below each
+    behind them   from a 2 MB boundary: vm_page array, reservations and KVA maps; then from the next one the pool of frames, one part a domain
 
 Virtual memory: TTBR0 holds the identity map (text read-only and executable, other RAM in 2 MB blocks, devices); TTBR1 holds the kernel's
 own view of pcpu, data and stacks in 4 KB pages. So the identity map can stay when TTBR1 is emptied, and a run of pages under TTBR1 can be
-promoted.
+promoted. `pmap_bootstrap` adds two more gigabytes to TTBR1: kmem's KVA, which starts empty, and the direct map (all RAM in 2 MB blocks),
+through which pmap reads and writes translation tables. It builds in the pool: a device tree that lies there must have been read before.
 
 Sources: DDI 0487 (VMSAv8-64 descriptors, TCR_EL1, MAIR_EL1, SCTLR_EL1), IHI 0069 (GICv3 register map), DDI 0183 (PL011),
 DEN 0022 (PSCI), Arm's semihosting specification. Frame size and gap: FreeBSD/arm64 struct trapframe and its exception entry.
@@ -47,13 +49,38 @@ THREAD_BYTES = 128                                      # one cache line of Free
 RENDEZVOUS_OFFSETS = {"RV_NCPUS": 0, "RV_SETUP": 8, "RV_ACTION": 16, "RV_TEARDOWN": 24, "RV_ARG": 32, "RV_TARGETS": 64,
                       "RV_WAITERS_0": 128, "RV_WAITERS_1": 132, "RV_WAITERS_2": 136, "RV_WAITERS_3": 140, "RV_IPI_MTX": 192}
 GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYNC": 64, "G_EL0_SYNC": 72, "G_EXIT_BLOCK": 80,
-                  "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024}
+                  "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
+
+# the kernel pmap, at G_PMAP: lock, configuration, the functions by which schemes differ, counters
+PMAP_OFFSETS = {"PM_MTX": 0, "PM_TABLE_OFFSET": 8, "PM_SUPERPAGES": 16, "PM_CONTIGUOUS_RUNS": 24, "PM_WINDOW_TLBIS": 32,
+                "PM_WINDOW_START": 40, "PM_REPEAT_TLBI": 48, "PM_UPDATE_ENTRY": 64, "PM_UPDATE_STRIDED": 72, "PM_DEMOTE_STRIDED": 80,
+                "PM_BEFORE_CHANGE": 88, "PM_MAY_PROMOTE": 96, "PM_L2_PROMOTIONS": 128, "PM_L2_P_FAILURES": 136, "PM_L2_DEMOTIONS": 144,
+                "PM_L3C_PROMOTIONS": 152, "PM_L3C_P_FAILURES": 160, "PM_L3C_DEMOTIONS": 168}
+
+# the allocators, at G_KMEM: lock, configuration, the function that allocates a pcpu
+KMEM_OFFSETS = {"KM_MTX": 0, "KM_CONTIG_KVA_ALIGNMENT": 8, "KM_PCPU_ALLOC": 16, "KM_RESERVATIONS": 24}
+
+# struct vm_page (one for each frame of the pool) and what is counted for each 2 MB of the pool
+VM_PAGE_OFFSETS = {"VM_PAGE_FLAGS": 0}
+VM_PAGE_BYTES = 4
+VM_PAGE_FLAGS = {"PG_ALLOCATED": 1, "PG_RESERVED": 2, "PG_MACHDEP": 4}
+RESERVATION_OFFSETS = {"RESERV_POPULATION": 0, "RESERV_GROUPS": 8}
+RESERVATION_BYTES = 64
+KMEM_CHUNKS = 128                                       # 2 MB chunks of KVA that the per-domain arenas import
+KVA_OWNER_BYTES = 1                                     # for each chunk: 0 none, else domain + 1
+DOMAINS_MAX = 8
 IRQ_HANDLERS = 32                                       # SGIs and PPIs: INTID 0 to 31
 
 # stage 1 descriptors, 4 KB granule (DDI 0487, "VMSAv8-64 descriptor formats")
 DESCRIPTOR_FIELDS = {"DESC_TABLE": 3, "DESC_PAGE": 3, "DESC_BLOCK": 1, "DESC_NORMAL": 0 << 2, "DESC_DEVICE": 1 << 2,
                      "DESC_EL0": 1 << 6, "DESC_READ_ONLY": 1 << 7, "DESC_INNER_SHAREABLE": 3 << 8, "DESC_AF": 1 << 10,
-                     "DESC_PXN": 1 << 53, "DESC_UXN": 1 << 54}
+                     "DESC_PXN": 1 << 53, "DESC_UXN": 1 << 54, "DESC_TABLE_BIT": 1, "DESC_TYPE": 3,
+                     "DESC_ATTRIBUTE_INDEX": 7 << 2, "DESC_NONCACHEABLE": 2 << 2, "DESC_READ_ONLY_BIT": 7, "DESC_AF_BIT": 10,
+                     "DESC_DBM": 1 << 51, "DESC_DBM_BIT": 51, "DESC_CONTIGUOUS": 1 << 52, "DESC_CONTIGUOUS_BIT": 52,
+                     "DESC_SW_WIRED": 1 << 55, "DESC_SW_WIRED_BIT": 55, "DESC_SW_MANAGED": 1 << 56, "DESC_SW_NO_PROMOTE": 1 << 57,
+                     "DESC_SW_NO_PROMOTE_BIT": 57, "DESC_ADDRESS": 0x0000_FFFF_FFFF_F000,
+                     # what must be equal in a run that becomes one: all but address, contiguous bit and access flag (FreeBSD ATTR_PROMOTE)
+                     "DESC_PROMOTE": 0xFFFC_0000_0000_0FFF & ~(1 << 52) & ~(1 << 10)}
 
 # register values that boot writes (DDI 0487, each register's own section)
 REGISTER_VALUES = {
@@ -78,7 +105,7 @@ DEVICE_CONSTANTS = {
     "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
     "PSCI_CPU_ON_HIGH": 0xC400, "PSCI_CPU_ON_LOW": 0x0003, "PSCI_ALREADY_ON": 4,
     "SYS_EXIT": 0x18, "ADP_STOPPED_APPLICATION_EXIT": 0x2_0026,
-    "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3,
+    "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3, "EXIT_PANIC": 4,
 }
 
 TABLES_PA = memory_map.RAM_PA + 0x10_0000
@@ -94,12 +121,14 @@ FREE_PAGES_OFFSET = THREADS_OFFSET + memory_map.PES_MAX * THREAD_BYTES
 
 def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool = True, stack_bytes: int = 16384,
                      guard_bytes: int = PAGE_BYTES, pcpu_offset_bytes: int = 0,
-                     ram_bytes: int = memory_map.RAM_DEFAULT_BYTES) -> dict[str, int]:
+                     ram_bytes: int = memory_map.RAM_DEFAULT_BYTES, domains: int = 2,
+                     domain_blocks: int | None = None) -> dict[str, int]:
     """Every constant that an assembly of `asm/` needs, by name.
 
     pes 1 to PES_MAX; rounds and warmup count what a kernel repeats; lse chooses LDADD over LDXR/STXR. stack_bytes and guard_bytes are
     multiples of PAGE_BYTES (guard 0 leaves no guard page). pcpu_offset_bytes is the place of PE 0's pcpu page in its 2 MB run.
-    ram_bytes is what the identity map covers, in whole 2 MB blocks, at most 1 GB. Raises UserError for a value out of range.
+    ram_bytes is what the identity map covers, in whole 2 MB blocks, at most 1 GB. domains (1 to DOMAINS_MAX) share the pool of frames, with
+    domain_blocks times 2 MB each, or as much as there is. Raises UserError for a value out of range.
     """
     if not 1 <= pes <= memory_map.PES_MAX:
         raise UserError(f"the number of PEs is {pes}, but must be 1 to {memory_map.PES_MAX}")
@@ -118,8 +147,10 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
         "FREE_PAGE_VA": DATA_RUN_VA + FREE_PAGES_OFFSET, "FREE_PAGE_PA": DATA_RUN_PA + FREE_PAGES_OFFSET,
         "FRAME_BYTES": FRAME_BYTES, "FRAME_GAP_BYTES": FRAME_GAP_BYTES, "IRQ_HANDLERS": IRQ_HANDLERS,
     }
-    parts = (build, fixed, stacks, _table_constants(pes, stacks["STACK_TABLES"]), _pcpu_constants(pes, pcpu_offset_bytes), FRAME_OFFSETS,
-             PCPU_OFFSETS, THREAD_OFFSETS, RENDEZVOUS_OFFSETS, GLOBAL_OFFSETS, DESCRIPTOR_FIELDS, REGISTER_VALUES, DEVICE_CONSTANTS)
+    tables = _table_constants(pes, stacks["STACK_TABLES"])
+    kmem = _kmem_constants(STACK_RUN_PA + pes * stacks["STACK_STRIDE_BYTES"], memory_map.RAM_PA + ram_bytes, domains, domain_blocks)
+    parts = (build, fixed, stacks, tables, kmem, _pcpu_constants(pes, pcpu_offset_bytes), FRAME_OFFSETS, PMAP_OFFSETS, KMEM_OFFSETS,
+             VM_PAGE_OFFSETS, VM_PAGE_FLAGS, RESERVATION_OFFSETS, PCPU_OFFSETS, THREAD_OFFSETS, RENDEZVOUS_OFFSETS, GLOBAL_OFFSETS, DESCRIPTOR_FIELDS, REGISTER_VALUES, DEVICE_CONSTANTS)
     return {name: value for part in parts for name, value in part.items()}
 
 
@@ -142,7 +173,40 @@ def _table_constants(pes: int, stack_tables: int) -> dict[str, int]:
     if TABLES_PA + tables_bytes > PCPU_RUN_PA or 2 + stack_tables > PAGE_BYTES // DESCRIPTOR_BYTES:
         raise UserError(f"the stacks of {pes} PEs need {stack_tables} translation tables, for which there is no room")
     tables = {name: TABLES_PA + number * PAGE_BYTES for number, name in enumerate(names)}
-    return tables | {"TABLES_PA": TABLES_PA, "TABLES_BYTES": tables_bytes}
+    own = {name: TABLES_PA + tables_bytes + number * PAGE_BYTES for number, name in enumerate(("KMEM_L2_PA", "DMAP_L2_PA", "PM_ROOT_PA"))}
+    return tables | own | {"TABLES_PA": TABLES_PA, "TABLES_BYTES": tables_bytes}
+
+
+def _kmem_constants(stacks_end_pa: int, ram_end_pa: int, domains: int, domain_blocks: int | None) -> dict[str, int]:
+    """What kmem and pmap manage: the pool of frames, the arrays that describe it, kmem's KVA and the direct map.
+
+    Where RAM ends with the stacks a domain has no frame, and every allocation fails.
+    """
+    if not 1 <= domains <= DOMAINS_MAX:
+        raise UserError(f"{domains} memory domains: there must be 1 to {DOMAINS_MAX}")
+    arrays_pa = -(-stacks_end_pa // BLOCK_BYTES) * BLOCK_BYTES
+    blocks_max = max(0, ram_end_pa - arrays_pa) // BLOCK_BYTES
+    page_array_bytes = blocks_max * (BLOCK_BYTES // PAGE_BYTES) * VM_PAGE_BYTES
+    sizes = {"VM_PAGE_ARRAY": page_array_bytes, "RESERVATIONS": blocks_max * RESERVATION_BYTES,
+             "KVA_MAP": KMEM_CHUNKS * (BLOCK_BYTES // PAGE_BYTES), "KVA_OWNER": KMEM_CHUNKS * KVA_OWNER_BYTES,
+             "KVA_RESERVATION": KMEM_CHUNKS * REGISTER_BYTES}
+    dmap_va = KERNEL_VA + (256 << 30)                   # the middle of TTBR1's range
+    places, offset = {}, 0
+    for name, size_bytes in sizes.items():
+        places[name + "_VA"] = dmap_va + arrays_pa - memory_map.RAM_PA + offset
+        offset += size_bytes
+    pool_pa = arrays_pa + -(-offset // BLOCK_BYTES) * BLOCK_BYTES
+    blocks = max(0, ram_end_pa - pool_pa) // BLOCK_BYTES // domains
+    if domain_blocks is not None and not 0 <= domain_blocks <= blocks:
+        raise UserError(f"{domains} domains of {domain_blocks} blocks of 2 MB each: there is room for {blocks} each")
+    frames = (blocks if domain_blocks is None else domain_blocks) * (BLOCK_BYTES // PAGE_BYTES)
+    return places | {"KMEM_ARRAYS_BYTES": offset, "POOL_PA": pool_pa, "DOMAINS": domains, "DOMAIN_BYTES": frames * PAGE_BYTES,
+                     "POOL_FRAMES": domains * frames, "VM_PAGE_BYTES": VM_PAGE_BYTES, "RESERVATION_SHIFT": RESERVATION_BYTES.bit_length() - 1,
+                     "KMEM_VA": KERNEL_VA + (1 << 30), "KMEM_PAGES": KMEM_CHUNKS * (BLOCK_BYTES // PAGE_BYTES), "L1_SHIFT": 30,
+                     "L2_SHIFT": 21, "INDEX_BITS": 9, "L3C_ENTRIES": 16, "L3C_BYTES": 16 * PAGE_BYTES, "L3C_SHIFT": 16,
+                     "L2_OFFSET": BLOCK_BYTES - 1, "L3C_OFFSET": 16 * PAGE_BYTES - 1, "PAGE_OFFSET": PAGE_BYTES - 1,
+                     "DMAP_VA": dmap_va, "DMAP_OFFSET": dmap_va - memory_map.RAM_PA, "DOMAINSET_STRICT_BIT": 8,
+                     "SAVED_ALL_VALID_BIT": 0}
 
 
 def _pcpu_constants(pes: int, offset_bytes: int) -> dict[str, int]:

@@ -24,6 +24,9 @@ CONSOLE = {
     "exclusives": "exclusives: {product} additions to each word, none lost\n",
     "tlbi_shootdown": "tlbi_shootdown: {product} reads, none stale\n",
     "self_modifying": "self_modifying: {product} calls, none stale\n",
+    "promote": "PASS promotion of a run that fills\nPASS kextract in every state\nPASS demotion and promotion again\n"
+               "PASS promotion disabled\nPASS direct map that holds its own tables\nPASS contiguous frames and their KVA\n"
+               "PASS failed allocations take nothing\nPASS seams\nPASS rounds of demotion and promotion\npromote: 0 checks wrong\n",
 }
 
 
