@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+import sim.engine.symbols  # noqa: F401  (compiled functions call the engine by name)
 from sim.arch.memory_map import RAM_PA
 from sim.hot.tlb import lookup_l1
 from sim.hot.translate import translate

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 
+import sim.engine.symbols  # noqa: F401  (compiled functions call the engine by name)
 from sim.arch.memory_map import RAM_PA
 from sim.arch.tlbi import TLB_INVALIDATES, compose_range_operand, compose_va_operand
 from sim.hot.address_translate import address_translate
