@@ -20,8 +20,10 @@ from sim.engine.facts_check import check_engine
 from sim.engine.offsets import find_offsets
 from sim.engine.symbols import library
 from sim.errors import SimulatorError
-from sim.hot.observe import CTL_TB_FLUSH, CTL_TLB_FLUSH
+from sim.hot.observe import CTL_TB_FLUSH
+from sim.hot.soft_tlb import CTL_TLB_FLUSH, NEVER_NS
 from sim.state.arrays import State
+from sim.state.dtypes import NOWHERE
 
 CPU_ARM64_MAX = 3                       # UC_CPU_ARM64_MAX: the only model with LSE
 TRANSLATION_BUFFER_BYTES = 4 << 20      # of host code for each instance; the default reserves 1 GiB of addresses
@@ -82,6 +84,8 @@ class Instance:
         offsets = find_offsets()
         pointer = ctypes.c_uint64.from_address(self.handle + offsets.state_pointer).value
         self.registers_address = pointer + offsets.registers
+        for window in range(offsets.window_count):
+            ctypes.c_uint64.from_address(self.registers_address + offsets.window_first + window * offsets.window_stride).value = int(NEVER_NS)
         self.invalid_address = self.handle + offsets.invalid_address
         self.exclusive_address = self.registers_address + offsets.exclusive_address
         self._uc.reg_write(arm64_const.UC_ARM64_REG_X17, 0x0123_4567_89AB_CDEF)
@@ -139,3 +143,6 @@ def attach(state: State, index: int, instance: Instance, *, as_stepper: bool = F
     pe[prefix + "registers_address"] = instance.registers_address
     pe[prefix + "invalid_address"] = instance.invalid_address
     pe[prefix + "exclusive_address"] = instance.exclusive_address
+    offsets, machine = find_offsets(), state.machine[0]
+    machine["soft_window_first"] = offsets.window_first & NOWHERE
+    machine["soft_window_stride"], machine["soft_window_count"] = offsets.window_stride, offsets.window_count

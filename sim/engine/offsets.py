@@ -1,4 +1,5 @@
-"""Where the engine keeps what its interface does not give: the address of an abort, the register file, the exclusive monitor.
+"""Where the engine keeps what its interface does not give: the address of an abort, the register file, the exclusive monitor, and the
+times at which it began to watch how full its soft TLBs are (why: `sim.hot.soft_tlb`).
 
 Found at start-up by making the engine put known values there and looking for them, in a scratch instance; the search must
 give exactly one answer, or Quiesce refuses to start. Offsets are the same for every instance of one library.
@@ -7,6 +8,8 @@ Memory is read through /proc/self/mem, where a wrong guess is an error and not a
 import functools
 import os
 import struct
+import time
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +19,8 @@ from sim.errors import SimulatorError
 
 _STRUCT_BYTES = 8192                    # of uc_struct that is searched
 _STATE_BYTES = 1 << 16                  # of the CPU state behind the registers that is searched
+_WINDOWS_BYTES = 1 << 15                # of what lies before the registers that is searched
+_WINDOWS_LEAST = 4                      # of Unicorn's regimes for AArch64, at the very least
 _RAM_PA = 0x1_0000
 _CPU_ARM64_MAX = 3                      # UC_CPU_ARM64_MAX
 # ldr x2, [x1]; wfi   and   ldxr x2, [x1]; wfi
@@ -29,6 +34,9 @@ class Offsets(NamedTuple):
     registers: int                      # in that object: X0
     invalid_address: int                # in uc_struct: VA of the access that was refused last
     exclusive_address: int              # from X0: VA of the exclusive monitor, all ones = open
+    window_first: int                   # from X0 (negative): host time at which the first soft TLB's window began, in ns
+    window_stride: int                  # bytes from one soft TLB's to the next's
+    window_count: int                   # soft TLBs: one for each translation regime of the engine
 
 
 def _read(memory: int, address: int, size: int) -> bytes:
@@ -109,6 +117,20 @@ def _find_registers(memory: int, scratch: _Scratch) -> tuple[int, int]:
     return offset, inside
 
 
+def _find_windows(memory: int, file: int, began_ns: int) -> tuple[int, int, int]:
+    """(first, stride, count) of the words below the register file that hold host times since `began_ns`."""
+    start = file - _WINDOWS_BYTES
+    while not _read(memory, start, 8) and start < file:
+        start += 4096 - start % 4096
+    data, ended_ns = _read_ahead(memory, start, file - start), time.time_ns()
+    words = np.frombuffer(data[: len(data) // 8 * 8], np.uint64)
+    found = np.flatnonzero((words >= began_ns) & (words <= ended_ns)).tolist()
+    strides = {following - one for one, following in pairwise(found)}
+    if len(found) < _WINDOWS_LEAST or len(strides) != 1:
+        raise SimulatorError(f"the soft TLBs' times of this Unicorn were found in {len(found)} places, {len(strides)} distances apart")
+    return start + 8 * found[0] - file, 8 * strides.pop(), len(found)
+
+
 def _unique(what: str, candidates: set[int]) -> int:
     if len(candidates) != 1:
         raise SimulatorError(f"{what} of this Unicorn was found in {len(candidates)} places, not one")
@@ -118,12 +140,14 @@ def _unique(what: str, candidates: set[int]) -> int:
 @functools.cache
 def find_offsets() -> Offsets:
     """Search once for each process. Raises SimulatorError where the answer is not unique."""
+    began_ns = time.time_ns() // 1000 * 1000                # the engine's clock counts microseconds
     scratch = _Scratch()
     memory = os.open("/proc/self/mem", os.O_RDONLY)
     try:
         state_pointer, registers = _find_registers(memory, scratch)
         pointer = struct.unpack("<Q", _read(memory, scratch.base + state_pointer, 8))[0]
         file = pointer + registers
+        windows = _find_windows(memory, file, began_ns)
         refused: set[int] | None = None
         reserved: set[int] | None = None
         for k in range(3):
@@ -139,6 +163,6 @@ def find_offsets() -> Offsets:
         if pc != scratch.uc.reg_read(arm64_const.UC_ARM64_REG_PC):
             raise SimulatorError("this Unicorn does not keep the PC behind X0..X30 and SP")
         return Offsets(state_pointer, registers, _unique("the address of a refused access", refused or set()),
-                       _unique("the exclusive monitor", reserved or set()))
+                       _unique("the exclusive monitor", reserved or set()), *windows)
     finally:
         os.close(memory)

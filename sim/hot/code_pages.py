@@ -8,7 +8,7 @@ must be looked at again. Source of the set: every word, translated one by one by
 import numpy as np
 from numba import njit
 
-from sim.hot.calls import uc_ctl
+from sim.hot.soft_tlb import empty_soft_tlb
 from sim.state import dtypes
 from sim.state.handle import code_copy_of, page_flags_of, pe_of, pes_of, ram_words_of
 
@@ -17,7 +17,6 @@ ZERO, ONE = u64(0), u64(1)
 LOW_WORD = u64(0xFFFF_FFFF)
 EXECUTED, COPIED = u8(dtypes.PAGE_EXECUTED), u8(dtypes.PAGE_COPIED)
 NOT_FETCHED = u8(0xFF ^ (dtypes.PAGE_EXECUTED | dtypes.PAGE_COPIED))
-CTL_TLB_FLUSH = u32(0x4000_000B)        # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 PAGE_SHIFT, WORDS_SHIFT = u64(12), 9    # a page of 4096 bytes is 512 words of 64 bits
 
 # DDI 0487, C4.1 "Advanced SIMD three same (FP16)": bits by U:a:opcode that are unallocated and that the translator does not expect.
@@ -99,4 +98,4 @@ def code_written(m, i, offset, size):  # type: ignore[no-untyped-def]
     pes = pes_of(m)
     for j in range(pes.shape[0]):
         pes[j]["soft_flush"] = ONE
-    uc_ctl(pe_of(m, i)["uc"], CTL_TLB_FLUSH)
+    empty_soft_tlb(m, i, pe_of(m, i)["uc"])

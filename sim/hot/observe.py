@@ -9,7 +9,7 @@ from numba import njit
 
 from sim.arch import instruction, memory_map, syndrome
 from sim.hot import pl011, stops
-from sim.hot.calls import context_save, emu_stop, uc_ctl
+from sim.hot.calls import context_save, emu_stop
 from sim.hot.code_pages import COPIED, code_written, look_at_code
 from sim.hot.decode import instruction_flags
 from sim.hot.events import emit
@@ -17,6 +17,7 @@ from sim.hot.exception import word_at
 from sim.hot.gic_distributor import is_gic, mmio_read, mmio_write
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, general, pstate
 from sim.hot.schedule import reschedule
+from sim.hot.soft_tlb import empty_soft_tlb
 from sim.hot.translate import FAULTED, OK, permissions, probe, translate
 from sim.state import dtypes, events
 from sim.state.handle import halves_at, machine_of, page_flags_of, pe_at, pe_of, pes_of, ram_of, walked_of, words_at
@@ -41,7 +42,6 @@ EVENT_EXCLUSIVE_LOST = u64(events.EVENT_EXCLUSIVE_LOST)
 SCTLR_M, SCTLR_A = u64(1), u64(2)
 STOP_EXCEPTION, STOP_ABORT, STOP_AT_BLOCK = u64(stops.STOP_EXCEPTION), u64(stops.STOP_ABORT), u64(stops.STOP_AT_BLOCK)
 
-CTL_TLB_FLUSH = u32(0x4000_000B)        # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 CTL_TB_FLUSH = u32(0x4000_000A)         # UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0)
 
 
@@ -49,7 +49,7 @@ CTL_TB_FLUSH = u32(0x4000_000A)         # UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0)
 def flush_soft_tlb(m, i, uc):  # type: ignore[no-untyped-def]
     """Empty the engine's soft TLB (simulator performance, not architecture) and start a new generation of handed-out entries."""
     pe = pe_of(m, i)
-    uc_ctl(uc, CTL_TLB_FLUSH)
+    empty_soft_tlb(m, i, uc)
     pe["soft_generation"] += ONE
     pe["soft_flush"] = ZERO
     pe["code_va"] = NOWHERE

@@ -158,6 +158,8 @@ MACHINE = np.dtype(
         # limits of the detectors
         "recursion_limit", "livelock_limit",
         "semihosting", "monitors", "mark_count", "feat_bbm", "facts_stale", "context",
+        # where the engine keeps the times of its soft TLBs, from its registers: bytes to the first, bytes between, how many
+        "soft_window_first", "soft_window_stride", "soft_window_count",
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )

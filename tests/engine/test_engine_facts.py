@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from unicorn import UC_HOOK_MEM_WRITE, arm64_const, unicorn_const
 
-from sim.hot import code_pages, loop, observe, registers, system_registers
+from sim.hot import loop, observe, registers, soft_tlb, system_registers
 from sim.state import dtypes
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -52,7 +52,7 @@ def test_numbers_of_general_registers_in_instruction_hooks_are_the_bindings() ->
 
 def test_control_numbers_are_a_write_of_the_bindings_requests() -> None:
     write = unicorn_const.UC_CTL_IO_WRITE << 30
-    assert observe.CTL_TLB_FLUSH == code_pages.CTL_TLB_FLUSH == unicorn_const.UC_CTL_TLB_FLUSH | write
+    assert soft_tlb.CTL_TLB_FLUSH == unicorn_const.UC_CTL_TLB_FLUSH | write
     assert observe.CTL_TB_FLUSH == unicorn_const.UC_CTL_TB_FLUSH | write
 
 

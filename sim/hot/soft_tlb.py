@@ -1,0 +1,34 @@
+"""Emptying the engine's soft TLB, and keeping the host's clock out of its size.
+
+When the engine empties a soft TLB it decides whether to shrink it, and it does so by host time: only when 100 ms have passed since it
+began to watch. A smaller one has other conflicts, so more or fewer fills reach the model, and the log would depend on how busy the
+host is. So that time is set into the far future: the size then follows from the guest's accesses alone.
+Source: QEMU 5.0, accel/tcg/cputlb.c, tlb_mmu_resize_locked.
+"""
+import numpy as np
+from numba import njit
+
+from sim.hot.calls import uc_ctl
+from sim.state.handle import machine_of, pe_of, words_at
+
+u64 = np.uint64
+CTL_TLB_FLUSH = np.uint32(0x4000_000B)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
+NEVER_NS = u64(1 << 62)                 # host time at which no run is
+
+
+@njit(cache=True)
+def hold_windows(m, i):  # type: ignore[no-untyped-def]
+    """Set the times of all soft TLBs of PE i's active instance."""
+    machine = machine_of(m)
+    address = pe_of(m, i)["registers_address"] + machine["soft_window_first"]
+    for _ in range(np.int64(machine["soft_window_count"])):
+        words_at(address, 1)[0] = NEVER_NS
+        address += machine["soft_window_stride"]
+
+
+@njit
+def empty_soft_tlb(m, i, uc):  # type: ignore[no-untyped-def]
+    """Empty the soft TLBs of an instance, which is PE i's active one."""
+    hold_windows(m, i)
+    uc_ctl(uc, CTL_TLB_FLUSH)
+    hold_windows(m, i)                  # a soft TLB that has grown is watched anew
