@@ -165,7 +165,7 @@ def test_soft_entries_are_kept_apart_by_exception_level() -> None:
     assert [pc for va, access, pc in engine.fills if access == READ] == [CODE, CODE + 16]                # not at the second load of EL0
 
 
-def test_dc_zva_asks_more_than_once_for_one_instruction_or_writes_at_once() -> None:
+def test_dc_zva_asks_only_for_the_page_of_its_operand() -> None:
     engine = run_text("dc zva, x0\nwfi", x0=DATA)
     assert {va for va, access, _ in engine.fills if access != FETCH} == {DATA}
 
