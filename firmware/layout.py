@@ -88,7 +88,7 @@ REGISTER_VALUES = {
     "TCR_VALUE": 25 | 1 << 8 | 1 << 10 | 3 << 12 | 25 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30 | 2 << 32,
     "SCTLR_VALUE": 0x30D0_0800 | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 12,   # EIS, EOS and the like set; M, C, SA, SA0, I
     "CPACR_VALUE": 3 << 20,                             # FPEN: no trap
-    "ESR_EC_SHIFT": 26, "EC_SVC64": 0x15,
+    "ESR_EC_SHIFT": 26, "EC_SVC64": 0x15, "EC_DATA_ABORT_SAME_EL": 0x25, "DFSC_KIND": 0x3C, "DFSC_TRANSLATION": 0x04,
     "SPSR_EL0T": 0x0, "TIMER_ENABLE": 1,
 }
 
