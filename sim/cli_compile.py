@@ -1,6 +1,7 @@
 """The first run after an installation compiles the hot path. This does it part by part and says so; later runs load it."""
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self, TextIO
 
-from sim.compiled_cache import forget_old, is_cold
+from sim.compiled_cache import cache_root, forget_old, is_cold, source_digest
 from sim.errors import UserError
 
 STAMP = "complete"                      # in the cache directory once every part is there: an interrupted compilation leaves none
@@ -41,6 +42,9 @@ def prepare() -> None:
     with Progress(sys.stderr) as progress:
         for part in _parts():
             progress.next(part)
+    if directory.parent == cache_root() and directory.name != source_digest():
+        shutil.rmtree(directory, ignore_errors=True)        # somebody changed the sources meanwhile: what was compiled is a mixture
+        raise UserError("the sources changed while they were being compiled; run again")
     (directory / STAMP).touch()
     forget_old()
 

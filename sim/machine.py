@@ -160,6 +160,8 @@ class Machine:
         self.state.ram[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
         pages = self.state.page_flags[offset // PAGE_BYTES : (offset + len(data) - 1) // PAGE_BYTES + 1]
         if (pages & dtypes.PAGE_EXECUTED).any():
+            pages &= 0xFF ^ (dtypes.PAGE_EXECUTED | dtypes.PAGE_COPIED)     # the next fetch looks at the page anew (sim.hot.code_pages)
+            self.state.pes["soft_flush"] = 1
             self.state.pes["code_flush"] = 1
             self.state.machine[0]["facts_stale"] = 1
 
@@ -218,11 +220,15 @@ class Machine:
         previous = _catch_interrupt(self._on_interrupt)
         try:
             while self._verdict is None:
-                machine["chunk_end_cycles"] = self._next_cycle() + CHUNK_CYCLES
+                begun = self._next_cycle()
+                machine["chunk_end_cycles"] = begun + CHUNK_CYCLES
                 machine["slice_end"] = int(machine["slices"]) + CHUNK_SLICES
                 with np.errstate(over="ignore"):
                     reason = int(run_compiled(self.state.handle))
                 self._drain()
+                if reason == stops.REASON_CHUNK and int(machine["slices"]) >= int(machine["slice_end"]) and self._next_cycle() == begun:
+                    raise SimulatorError(f"{CHUNK_SLICES} slices did not advance time beyond cycle {begun} (seed {self.settings.seed}, "
+                                         f"image {self.image.name}): no guest can do that, the simulator did")
                 self._answer(reason)
                 if self._interrupted and self._verdict is None:
                     self._verdict = self._at(verdicts.INTERRUPTED, "stopped by the user")

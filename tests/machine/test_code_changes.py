@@ -167,3 +167,12 @@ def test_memory_written_from_outside_is_fetched_anew() -> None:
     result = machine.run(100_000)
     assert result.verdict.kind == "finished"
     assert result.registers[0]["x5"] == 2
+
+
+def test_a_word_that_python_writes_over_executed_code_is_what_runs_next_even_one_that_the_engine_cannot_translate() -> None:
+    machine = machine_for("main: add x21, x21, #1\n b main\n")
+    assert machine.run(budget_cycles=10_000).registers[0]["x21"] > 1000
+    place = machine.address("main")
+    machine.write_physical(place, (0x6EF9_5879).to_bytes(4, "little"))          # unallocated: the engine's translator aborts on it
+    entries = machine.run(budget_cycles=20_000).events.of("entry")
+    assert (int(entries["a"][0]) >> 26, int(entries["b"][0])) == (0, place)      # UNDEFINED there, and the host is alive
