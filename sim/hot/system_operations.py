@@ -13,24 +13,22 @@ from sim.hot.address_translate import address_translate
 from sim.hot.block import at_el0
 from sim.hot.code_pages import code_written
 from sim.hot.events import emit
-from sim.hot.exception import EC_UNKNOWN, settle_up_to
-from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, abandon_block, break_reservations, is_abandoned, refuse
+from sim.hot.exception import settle_up_to
+from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, abandon_block, break_reservations, refuse
 from sim.hot.registers import PC, PSTATE_PAN, general, pstate, write_system_register
 from sim.hot.system_registers import (
     DONE,
-    EL0_WRITE_SHIFT,
     FOUR,
     HANDLER_SHIFT,
-    WRITABLE,
+    is_admitted,
     key_of,
-    refused,
+    operand_of,
     skip_instruction,
-    stop_with_exception,
 )
 from sim.hot.tlbi import issue
 from sim.hot.translate import FAULTED, OK, translate
 from sim.state import dtypes, events
-from sim.state.handle import machine_of, page_flags_of, pe_at, pe_of, pes_of, policy_of, ram_of, walked_of, words_at
+from sim.state.handle import machine_of, page_flags_of, pe_at, pe_of, pes_of, policy_of, ram_of, walked_of
 
 u64, u8 = np.uint64, np.uint8
 ZERO, ONE = u64(0), u64(1)
@@ -119,16 +117,12 @@ def on_sys(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
     """SYS hook of the engine."""
     pe = pe_at(data)
     m, i = pe["machine"], np.int64(pe["index"])
-    if is_abandoned(pe):
-        return DONE
     key = key_of(cp_reg)
     policy = u64(policy_of(m)[np.int64(key)])
-    handler = (policy >> HANDLER_SHIFT) & u64(15)
-    if policy & WRITABLE == ZERO:
-        return stop_with_exception(m, i, uc, EC_UNKNOWN, ZERO, NOWHERE)
-    if at_el0(m, i) and refused(m, i, uc, key, register, (policy >> EL0_WRITE_SHIFT) & u64(15), ZERO):
+    if not is_admitted(m, i, uc, register, key, policy, ZERO):
         return DONE
-    operand = words_at(cp_reg + u64(24), 1)[0] if register != np.int32(7) else ZERO
+    handler = (policy >> HANDLER_SHIFT) & u64(15)
+    operand = operand_of(cp_reg, register)
     pc = general(m, i)[PC]
     pe["fault_pending"] = ZERO
     if handler == H_ZERO:

@@ -145,6 +145,24 @@ def refused(m, i, uc, key, register, control, read):  # type: ignore[no-untyped-
 
 
 @njit
+def is_admitted(m, i, uc, register, key, policy, read):  # type: ignore[no-untyped-def]
+    """Whether the present instruction may make its access (read: 1 for MRS, 0 for MSR and SYS). If not, the hook has nothing left to do."""
+    if is_abandoned(pe_of(m, i)):
+        return False
+    if policy & (READABLE if read == ONE else WRITABLE) == ZERO:
+        stop_with_exception(m, i, uc, EC_UNKNOWN, ZERO, NOWHERE)
+        return False
+    control = (policy >> (EL0_READ_SHIFT if read == ONE else EL0_WRITE_SHIFT)) & u64(15)
+    return not (at_el0(m, i) and refused(m, i, uc, key, register, control, read))
+
+
+@njit
+def operand_of(cp_reg, register):  # type: ignore[no-untyped-def]
+    """Value of Xt of an MSR or SYS: the engine's {...; u64 val}, which is not to be trusted for XZR."""
+    return words_at(cp_reg + u64(24), 1)[0] if register != XZR else ZERO
+
+
+@njit
 def _computed(m, i, key):  # type: ignore[no-untyped-def]
     """CCSIDR_EL1 of the cache that CSSELR_EL1 selects, ISR_EL1, or PMCCNTR_EL0, which counts cycles whether enabled or not."""
     pe = pe_of(m, i)
@@ -162,15 +180,11 @@ def on_mrs(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
     """MRS hook of the engine."""
     pe = pe_at(data)
     m, i = pe["machine"], np.int64(pe["index"])
-    if is_abandoned(pe):
-        return DONE
     key = key_of(cp_reg)
     policy = u64(policy_of(m)[np.int64(key)])
-    handler = (policy >> HANDLER_SHIFT) & u64(15)
-    if policy & READABLE == ZERO:
-        return stop_with_exception(m, i, uc, EC_UNKNOWN, ZERO, NOWHERE)
-    if at_el0(m, i) and refused(m, i, uc, key, register, (policy >> EL0_READ_SHIFT) & u64(15), ONE):
+    if not is_admitted(m, i, uc, register, key, policy, ONE):
         return DONE
+    handler = (policy >> HANDLER_SHIFT) & u64(15)
     if handler == H_ENGINE or (handler == H_STEERING and key != K_MDSCR):
         return NOT_DONE
     settle_up_to(m, pe, general(m, i)[PC] + FOUR)           # time and interrupts are as of this instruction
@@ -237,16 +251,12 @@ def on_msr(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
     """MSR (register) hook of the engine."""
     pe = pe_at(data)
     m, i = pe["machine"], np.int64(pe["index"])
-    if is_abandoned(pe):
-        return DONE
     key = key_of(cp_reg)
     policy = u64(policy_of(m)[np.int64(key)])
-    handler = (policy >> HANDLER_SHIFT) & u64(15)
-    if policy & WRITABLE == ZERO:
-        return stop_with_exception(m, i, uc, EC_UNKNOWN, ZERO, NOWHERE)
-    if at_el0(m, i) and refused(m, i, uc, key, register, (policy >> EL0_WRITE_SHIFT) & u64(15), ZERO):
+    if not is_admitted(m, i, uc, register, key, policy, ZERO):
         return DONE
-    value = words_at(cp_reg + u64(24), 1)[0] if register != XZR else ZERO
+    handler = (policy >> HANDLER_SHIFT) & u64(15)
+    value = operand_of(cp_reg, register)
     if handler == H_ENGINE:
         if key == K_OSLAR:
             set_debug(m, i, value & ONE)

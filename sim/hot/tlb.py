@@ -112,6 +112,20 @@ def _random(m, i, bound):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _slot_in_set(m, i, entries, following, which_set, ways):  # type: ignore[no-untyped-def]
+    """Where in a set the next entry goes: a free way, else the one that replacement picks (FIFO by `following`, or seeded random)."""
+    first = which_set * ways
+    for way in range(ways):
+        if entries[first + way]["mask"] == ZERO:
+            return np.int64(first + way)
+    if machine_of(m)["random_replacement"] != ZERO:
+        return np.int64(first + _random(m, i, ways))
+    slot = first + np.int64(following[which_set] % u64(ways))
+    following[which_set] += ONE
+    return np.int64(slot)
+
+
+@njit
 def insert_l2(m, i, va):  # type: ignore[no-untyped-def]
     """Hold the translation of walked_of(m, i), or its fraction around `va`, in the L2 TLB. Returns the slot."""
     machine, pe, entries, walked = machine_of(m), pe_of(m, i), l2_of(m, i), walked_of(m, i)
@@ -123,19 +137,8 @@ def insert_l2(m, i, va):  # type: ignore[no-untyped-def]
     size = _log2(~walked["mask"] + ONE)
     pe["l2_sizes"] |= ONE << size
     which_set, ways = np.int64((walked["va"] >> size) % machine["l2_sets"]), np.int64(machine["l2_ways"])
-    first = which_set * ways
-    slot = MISS
-    for way in range(ways):
-        if entries[first + way]["mask"] == ZERO:
-            slot = np.int64(first + way)
-            break
-    if slot < 0:
-        if machine["random_replacement"] != ZERO:
-            slot = first + _random(m, i, ways)
-        else:
-            following = l2_next_of(m, i)
-            slot = first + np.int64(following[which_set] % machine["l2_ways"])
-            following[which_set] += ONE
+    slot = _slot_in_set(m, i, entries, l2_next_of(m, i), which_set, ways)
+    if entries[slot]["mask"] != ZERO:
         pe["n_l2_evictions"] += ONE
         if entries[slot]["handed"] == pe["soft_generation"]:
             pe["soft_flush"] = ONE
@@ -223,20 +226,7 @@ def insert_walk_cache(m, i, va, asid, coverage, table_pa, attributes, descriptor
     """Hold the PA of the table that covers the 2**coverage bytes around `va`, for one ASID: partial walks are never global."""
     machine, entries = machine_of(m), walk_cache_of(m, i)
     which_set, ways = np.int64((va >> coverage) % machine["walk_cache_sets"]), np.int64(machine["walk_cache_ways"])
-    first = which_set * ways
-    slot = MISS
-    for way in range(ways):
-        if entries[first + way]["mask"] == ZERO:
-            slot = np.int64(first + way)
-            break
-    if slot < 0:
-        if machine["random_replacement"] != ZERO:
-            slot = first + _random(m, i, ways)
-        else:
-            following = walk_cache_next_of(m, i)
-            slot = first + np.int64(following[which_set] % machine["walk_cache_ways"])
-            following[which_set] += ONE
-    entry = entries[slot]
+    entry = entries[_slot_in_set(m, i, entries, walk_cache_next_of(m, i), which_set, ways)]
     entry["mask"] = ~((ONE << coverage) - ONE)
     entry["va"] = va & entry["mask"]
     entry["pa"], entry["asid"], entry["attributes"] = table_pa, asid, attributes

@@ -419,7 +419,7 @@ def test_no_variable_is_a_float_and_only_indices_are_signed() -> None:
     entries = numba.from_dtype(dtypes.TLB_ENTRY)[::1]
     kinds = {"i": index, "j": index, "slot": index, "l2_slot": index, "is_fetch": flag, "is_range": flag, "covers": flag, "entry": entries.dtype,
              "walked": entries.dtype, "to": entries.dtype, "source": entries.dtype, "pe": numba.from_dtype(dtypes.PE), "entries": entries,
-             "parents": entries, "bound": index}
+             "parents": entries, "bound": index, "following": word[::1], "which_set": index, "ways": index}
     checked, signed = 0, []
     for module in (tlb, walk_module, translate_module, tlbi_module, address_translate_module):
         for name, function in vars(module).items():
