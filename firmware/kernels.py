@@ -8,6 +8,7 @@ from typing import Literal
 
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
+from firmware.schemes import SCHEMES
 from sim.errors import UserError
 
 ASM_DIRECTORY = Path(__file__).resolve().parent.parent / "asm"
@@ -60,6 +61,7 @@ _KERNELS = (
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),
+    *(Kernel(scheme.name, scheme.summary, 4, scheme.verdict, MappingProxyType({"ROUNDS": 20, "WARMUP": 0})) for scheme in SCHEMES),
 )
 
 

@@ -1,0 +1,61 @@
+// no-promote — each PE's pcpu comes from kernel memory, and its page is flagged before anybody uses it: the run that holds it is never
+// promoted, so that no window opens over it.
+        .include "kernel.inc"
+        .include "report.inc"
+        .include "pmap.inc"
+
+        .equ    SCHEME_PROMOTIONS, 0
+
+        .include "scheme_load.inc"
+
+//----------------------------------------------------------------------------------------
+// prepare_scheme — pcpu is allocated flagged
+//
+// Out       nothing
+// Clobbers  x0, x1
+// Needs     EL1h, pmap_bootstrap done
+//----------------------------------------------------------------------------------------
+prepare_scheme:
+        load_constant x0, GLOBALS_VA+G_KMEM
+        adr     x1, alloc_pcpu_flagged
+        str     x1, [x0, #KM_PCPU_ALLOC]
+        ret
+
+//----------------------------------------------------------------------------------------
+// alloc_pcpu_flagged — a pcpu in a run that is never promoted
+//
+// In        x0  domainset
+// Out       x0  VA | 0 there is none
+// Clobbers  x0-x17, NZCV                    Preserves  x19-x29
+// Needs     EL1h, pmap_bootstrap done
+// See       FreeBSD arm64 mp_machdep.c, start_cpu; D35434
+//----------------------------------------------------------------------------------------
+alloc_pcpu_flagged:
+        push_pair x19, x30
+        bl      alloc_pcpu_naive
+        mov     x19, x0
+        cbz     x0, .L_none_to_flag
+        mov     x1, #PCPU_BYTES
+        bl      pmap_disable_promotion
+        cmp     x0, #0
+        csel    x19, x19, xzr, eq
+.L_none_to_flag:
+        mov     x0, x19
+        pop_pair x19, x30
+        ret
+
+//----------------------------------------------------------------------------------------
+// enter_scheme — this PE's pcpu moves to its page of kernel memory
+//
+// In        x0  VA of the page    pcpu  this PE
+// Out       pcpu and TPIDR_EL1 name the page
+// Clobbers  x1-x7, NZCV
+// Needs     EL1h
+//----------------------------------------------------------------------------------------
+enter_scheme:
+        b       adopt_pcpu
+
+scheme_text:
+        .asciz  "no-promote: "
+        .balign PAGE_BYTES, 0
+image_text_end:
