@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from rich.console import Console
 
+from sim.observers.recursion import RecursionReport
 from sim.observers.verdict import Verdict
 from sim.result import Result
 
@@ -109,6 +110,13 @@ def print_rendezvous(target: Console, summary: RendezvousFigures) -> None:
             cycles = "".join(f"{value:>8.1f}" if value % 1 else f"{int(value):>8}" for value in values)
             nanoseconds = "".join(f"{value * 1e9 / summary.clock_hz:>9.1f}" for value in values)
             target.out(f"{'  all PEs' if one.pe is None else f'  PE {one.pe}':10}{cycles}  {nanoseconds}")
+
+
+def print_recursion(target: Console, recursion: RecursionReport) -> None:
+    """How a PE came to recursion or livelock."""
+    target.out()
+    for line in recursion.lines():
+        target.out(line)
 
 
 def print_verdict(target: Console, verdict: Verdict) -> None:
