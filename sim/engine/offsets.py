@@ -25,6 +25,7 @@ _RAM_PA = 0x1_0000
 _CPU_ARM64_MAX = 3                      # UC_CPU_ARM64_MAX
 # ldr x2, [x1]; wfi   and   ldxr x2, [x1]; wfi
 _LOAD, _LOAD_EXCLUSIVE = struct.pack("<2I", 0xF940_0022, 0xD503_207F), struct.pack("<2I", 0xC85F_7C22, 0xD503_207F)
+_CLEAR_EXCLUSIVE, _OPEN = struct.pack("<2I", 0xD503_3F5F, 0xD503_207F), (1 << 64) - 1      # clrex; wfi   and what the monitor holds then
 
 
 class Offsets(NamedTuple):
@@ -57,6 +58,11 @@ def _read_ahead(memory: int, address: int, size: int) -> bytes:
         parts.append(part)
         address, size = address + len(part), size - len(part)
     return b"".join(parts)
+
+
+def _word(memory: int, address: int) -> int:
+    """64-bit word at an address of this process."""
+    return int.from_bytes(_read(memory, address, 8), "little")
 
 
 def _positions(haystack: bytes, value: int) -> set[int]:
@@ -111,10 +117,17 @@ def _find_registers(memory: int, scratch: _Scratch) -> tuple[int, int]:
         inside = _read_ahead(memory, pointer, 2 * _STATE_BYTES).find(needle)
         if inside >= 0:
             found.setdefault(pointer + inside, []).append((inside, offset))
-    if len(found) != 1:
-        raise SimulatorError(f"the register file of this Unicorn was found in {len(found)} places, not one")
-    inside, offset = min(next(iter(found.values())))       # the pointer nearest below it
+    # Copies of what was written lie about in this process (the pattern that was looked for is one): the register file is what follows a write.
+    follows = [place for place in found if all(_follows_x5(memory, scratch, place, value) for value in (0x1357_9BDF_0246_8ACE, 0xACE0_1357))]
+    if len(follows) != 1:
+        raise SimulatorError(f"the register file of this Unicorn was found in {len(follows)} places, not one")
+    inside, offset = min(found[follows[0]])                 # the pointer nearest below it
     return offset, inside
+
+
+def _follows_x5(memory: int, scratch: _Scratch, place: int, value: int) -> bool:
+    scratch.uc.reg_write(arm64_const.UC_ARM64_REG_X0 + 5, value)
+    return _word(memory, place + 5 * 8) == value
 
 
 def _find_windows(memory: int, file: int, began_ns: int) -> tuple[int, int, int]:
@@ -129,6 +142,17 @@ def _find_windows(memory: int, file: int, began_ns: int) -> tuple[int, int, int]
     if len(found) < _WINDOWS_LEAST or len(strides) != 1:
         raise SimulatorError(f"the soft TLBs' times of this Unicorn were found in {len(found)} places, {len(strides)} distances apart")
     return start + 8 * found[0] - file, 8 * strides.pop(), len(found)
+
+
+def _live(memory: int, scratch: _Scratch, refused: set[int], base: int, reserved: set[int], file: int) -> tuple[set[int], set[int]]:
+    """Those places that are the engine's own and not copies left behind by the search: what they hold follows what the engine does."""
+    va = 0x0FED_CBA9_8000
+    scratch.run(_LOAD, va)
+    for _ in range(64):                                     # overwrites what the binding allocated and freed for X1
+        scratch.uc.reg_write(arm64_const.UC_ARM64_REG_X1, 0x5555_5555_5555_5555)
+    refused = {offset for offset in refused if _word(memory, base + offset) == va}
+    scratch.run(_CLEAR_EXCLUSIVE, 0)
+    return refused, {offset for offset in reserved if _word(memory, file + offset) == _OPEN}
 
 
 def _unique(what: str, candidates: set[int]) -> int:
@@ -162,7 +186,8 @@ def find_offsets() -> Offsets:
         pc = struct.unpack("<Q", _read(memory, file + 32 * 8, 8))[0]
         if pc != scratch.uc.reg_read(arm64_const.UC_ARM64_REG_PC):
             raise SimulatorError("this Unicorn does not keep the PC behind X0..X30 and SP")
-        return Offsets(state_pointer, registers, _unique("the address of a refused access", refused or set()),
-                       _unique("the exclusive monitor", reserved or set()), *windows)
+        refused, reserved = _live(memory, scratch, refused or set(), scratch.base, reserved or set(), file)
+        return Offsets(state_pointer, registers, _unique("the address of a refused access", refused),
+                       _unique("the exclusive monitor", reserved), *windows)
     finally:
         os.close(memory)
