@@ -5,7 +5,7 @@ from sim.arch.id_registers import ccsidr_value, id_register_values
 from sim.arch.instruction import COST_BARRIER_DSB
 from sim.engine.policy import fill_policy
 from sim.errors import UserError
-from sim.hot import gic
+from sim.hot import gic, pl011
 from sim.settings import Settings
 from sim.state import dtypes
 from sim.state.arrays import State
@@ -35,6 +35,8 @@ def build_state(profile: Profile, settings: Settings) -> State:
     for selector in range(16):
         state.id_values[dtypes.CACHE_SIZES_INDEX + selector] = ccsidr_value(profile.caches, selector)
     gic.reset(state.handle)
+    for register, value in pl011.RESET_REGISTERS.items():
+        state.pl011[register] = value
     return state
 
 

@@ -76,7 +76,6 @@ class Machine:
         self.watched: list[str] = []
         self._observers, self._console = list(observers), console
         self._text = bytearray()
-        self._printed = 0
         self._schedule_stale = True
         self._verdict: Verdict | None = None
         self._interrupted = False

@@ -17,6 +17,7 @@ STORED_BYTES = u64(0x100)
 IDENTIFICATION = u64(0xFE0)
 FLAGS_IDLE = u64(0x90)                  # TXFE | RXFE: both FIFOs empty
 TRANSMIT_INTERRUPT = u64(1 << 5)
+#: By number of the 4-byte register.
 RESET_REGISTERS = {0x030 // 4: 0x300, 0x034 // 4: 0x12}      # CR: TXE | RXE; IFLS
 # PeriphID0..3, PCellID0..3 of a PL011 r1p4 as QEMU's `virt` has it; one byte each
 _IDENTIFICATION_BYTES = u64(0xB105_F00D_0014_1011)

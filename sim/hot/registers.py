@@ -84,9 +84,3 @@ def write_system_register(m, i, key, value):  # type: ignore[no-untyped-def]
 def pstate(m, i):  # type: ignore[no-untyped-def]
     """PSTATE in the layout of SPSR_EL1."""
     return read_register(m, i, ID_PSTATE)
-
-
-@njit
-def exception_level(m, i):  # type: ignore[no-untyped-def]
-    """0 or 1."""
-    return (pstate(m, i) >> PSTATE_EL_SHIFT) & PSTATE_EL_MASK

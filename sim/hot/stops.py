@@ -22,5 +22,4 @@ REASON_SEMIHOSTING = 7      # HLT #0xF000 at its PC
 REASON_RECURSION = 8
 REASON_LIVELOCK = 9
 REASON_ENGINE = 10          # the engine returned an error that has no architectural meaning; PE.stop_a = its number
-REASON_BREAKPOINT = 11      # a stop that the user asked for, before the instruction at PE.pc
-REASON_STEPPER = 12         # PE `reason_pe` needs its second engine instance, for single instructions
+REASON_STEPPER = 11         # PE `reason_pe` needs its second engine instance, for single instructions

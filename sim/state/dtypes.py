@@ -140,8 +140,8 @@ POLICY_INDEX_SHIFT = 16                 # eight bits: which identification regis
 MACHINE = np.dtype(
     _words(
         "pes", "ram_address", "ram_pa", "ram_bytes",
-        "quantum_cycles", "interleaving", "budget_cycles", "budget_instructions", "chunk_end_cycles", "random", "seed",
-        "reason", "reason_pe", "now_cycles", "stop_request", "slice_end", "slices",
+        "quantum_cycles", "interleaving", "budget_cycles", "chunk_end_cycles", "random", "seed",
+        "reason", "reason_pe", "stop_request", "slice_end", "slices",
         # TLB geometry (from the profile)
         "l1i_entries", "l1d_entries", "l2_sets", "l2_ways", "walk_cache_sets", "walk_cache_ways", "random_replacement",
         "l1i_max_entry_bytes", "l1d_max_entry_bytes", "l2_max_entry_bytes", "soft_subset_of_l1", "hardware_af", "hardware_dirty",

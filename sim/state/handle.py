@@ -11,7 +11,7 @@ from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT, TLBI_QUEUE_ENTRIES
+from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
 
 u64 = np.uint64
 
@@ -242,6 +242,3 @@ def id_values_of(m):  # type: ignore[no-untyped-def]
 def pl011_of(m):  # type: ignore[no-untyped-def]
     """Registers of the PL011, one word for each 4 bytes of its first 256 bytes."""
     return _array(m, _PL011, _WORD)
-
-
-TLBI_QUEUE_MASK = TLBI_QUEUE_ENTRIES - 1

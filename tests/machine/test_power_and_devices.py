@@ -142,6 +142,8 @@ def test_a_driver_that_polls_the_pl011_prints_through_it(interleaving: str) -> N
         ldr w5, [x1, #0xfe0]            // PeriphID0: 0x11
         ldr w6, [x1, #0xfe4]            // PeriphID1: 0x10
         ldr w7, [x1, #0xff0]            // PCellID0: 0x0d
+        ldr w9, [x1, #0x30]             // CR out of reset: TXE and RXE
+        ldr w10, [x1, #0x34]            // IFLS out of reset: both FIFOs half full
         str wzr, [x1, #0x30]
         mov w2, #0x7ff
         str w2, [x1, #0x44]
@@ -162,7 +164,7 @@ def test_a_driver_that_polls_the_pl011_prints_through_it(interleaving: str) -> N
     text: .asciz "hello from a driver\\nand again"
     """, interleaving=interleaving)
     assert ran.result.console == "hello from a driver\nand again"
-    assert [ran.x(number) for number in (5, 6, 7, 8)] == [0x11, 0x10, 0x0D, 0x70]
+    assert [ran.x(number) for number in (5, 6, 7, 8, 9, 10)] == [0x11, 0x10, 0x0D, 0x70, 0x300, 0x12]
 
 
 def _tree(machine: Machine, pa: int) -> fdt.FDT:
