@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
@@ -20,7 +20,8 @@ class Kernel:
     """A built-in kernel.
 
     constants: what `build_constants` takes unless told otherwise, ROUNDS and WARMUP (counts). verdict: how a run on a sound machine ends;
-    "exited" means with status 0. marks: labels whose passing, PE by PE, the run records.
+    "exited" means with status 0. marks: labels whose passing, PE by PE, the run records. options: further constants of its assembly, with
+    their defaults. machine: settings of the machine that it needs (keywords of Machine), unless told otherwise.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Kernel:
     verdict: VerdictKind = "exited"
     constants: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({"ROUNDS": 100, "WARMUP": 0}))
     marks: tuple[str, ...] = ()
+    options: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    machine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def path(self) -> Path:
@@ -44,7 +47,7 @@ class Kernel:
                         lse: bool = True) -> dict[str, int]:
         """Every constant its assembly needs; None takes the kernel's own value. Raises UserError for a value out of range."""
         return layout_constants(self.default_pes if pes is None else pes, self.constants["ROUNDS"] if rounds is None else rounds,
-                                self.constants["WARMUP"] if warmup is None else warmup, lse=lse)
+                                self.constants["WARMUP"] if warmup is None else warmup, lse=lse) | dict(self.options)
 
 
 _KERNELS = (
@@ -61,7 +64,8 @@ _KERNELS = (
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),
-    *(Kernel(scheme.name, scheme.summary, 4, scheme.verdict, MappingProxyType({"ROUNDS": 20, "WARMUP": 0})) for scheme in SCHEMES),
+    *(Kernel(scheme.name, scheme.summary, 4, scheme.verdict, MappingProxyType({"ROUNDS": 20, "WARMUP": 0}), scheme.marks, scheme.options,
+             scheme.machine) for scheme in SCHEMES),
 )
 
 

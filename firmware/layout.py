@@ -49,7 +49,7 @@ THREAD_BYTES = 128                                      # one cache line of Free
 RENDEZVOUS_OFFSETS = {"RV_NCPUS": 0, "RV_SETUP": 8, "RV_ACTION": 16, "RV_TEARDOWN": 24, "RV_ARG": 32, "RV_TARGETS": 64,
                       "RV_WAITERS_0": 128, "RV_WAITERS_1": 132, "RV_WAITERS_2": 136, "RV_WAITERS_3": 140, "RV_IPI_MTX": 192}
 GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYNC": 64, "G_EL0_SYNC": 72, "G_EXIT_BLOCK": 80,
-                  "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
+                  "G_SEED": 96, "G_SERROR": 104, "G_FIQ": 112, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
 
 # the kernel pmap, at G_PMAP: lock, configuration, the functions by which schemes differ, counters
 PMAP_OFFSETS = {"PM_MTX": 0, "PM_TABLE_OFFSET": 8, "PM_SUPERPAGES": 16, "PM_CONTIGUOUS_RUNS": 24, "PM_WINDOW_TLBIS": 32,
@@ -136,7 +136,7 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
         raise UserError(f"{rounds} rounds after {warmup} of warm-up: at least 1 and 0 are needed, below 2**32 together")
     if ram_bytes % BLOCK_BYTES or not 0 < ram_bytes <= 1 << 30:
         raise UserError(f"{ram_bytes} bytes of RAM are not whole 2 MB blocks, 1 GB at most, as a kernel of ours needs them")
-    build = {"PES": pes, "ROUNDS": rounds, "WARMUP": warmup, "LSE": int(lse), "RAM_BLOCKS": ram_bytes // BLOCK_BYTES}
+    build = {"PES": pes, "ROUNDS": rounds, "WARMUP": warmup, "LSE": int(lse), "SEED": 0, "RAM_BLOCKS": ram_bytes // BLOCK_BYTES}
     stacks = _stack_constants(pes, stack_bytes, guard_bytes, memory_map.RAM_PA + ram_bytes)
     fixed = {
         "RAM_PA": memory_map.RAM_PA, "IMAGE_PA": memory_map.RAM_PA + memory_map.IMAGE_OFFSET_BYTES,

@@ -84,6 +84,8 @@ def execute(options: Options) -> int:
     chosen = choose_kernel(options.kernel)
     pes = options.pes if options.pes is not None else chosen.default_pes if isinstance(chosen, Kernel) else 1
     settings = machine_settings(options, pes)
+    if isinstance(chosen, Kernel):
+        settings = {**chosen.machine, **settings}
     budget_cycles = BUDGET_DEFAULT_CYCLES if options.budget is None else options.budget
     if budget_cycles < 1:
         raise UserError(f"--budget {budget_cycles}: it must be at least 1 cycle")
@@ -145,10 +147,10 @@ def kernel_constants(chosen: Kernel | Path, options: Options, pes: int) -> dict[
     """What the source can name: the layout of `asm/` if it is built on it, ROUNDS and WARMUP, and what was defined by hand."""
     constants: dict[str, int] = {}
     if isinstance(chosen, Kernel):
-        constants = chosen.build_constants(pes, options.rounds, options.warmup)
+        constants = chosen.build_constants(pes, options.rounds, options.warmup) | {"SEED": options.seed}
     else:
         given = {"ROUNDS": options.rounds, "WARMUP": options.warmup}
-        constants = layout_constants(pes) if _builds_on_asm(chosen) else {}
+        constants = layout_constants(pes) | {"SEED": options.seed} if _builds_on_asm(chosen) else {}
         constants |= {name: value for name, value in given.items() if value is not None}
     for text in options.define:
         name, equals, value = text.partition("=")

@@ -17,4 +17,4 @@ FAULT_RETRY = Scheme(
     failure_modes=("with pcpu, thread or stack in the window the handler recurses",
                    "where the descriptor is zeroed in the window the handler takes the address for unmapped",
                    "a PE that waits for the window makes no progress: it faults until the make"),
-    is_safe=True, promotes=True)
+    is_safe=True, promotes=True, number="SC-10", protects=("data",))

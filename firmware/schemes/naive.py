@@ -14,4 +14,4 @@ NAIVE = Scheme(
     preconditions=("no exception arrives on a PE while the run of its pcpu is in a window",),
     failure_modes=("an exception in the window recurses, one frame a fault, until the stack is used up",
                    "where the window is shorter than the stack is deep, the recursion unwinds and only time is lost"),
-    is_safe=False, promotes=True)
+    is_safe=False, promotes=True, number="SC-0", protects=())

@@ -14,4 +14,4 @@ NO_PROMOTE = Scheme(
     failure_modes=("other memory that handlers need, such as stacks, is not covered",
                    "flagging a page of a block demotes the block: a window of its own if the PE already runs",
                    "the run never becomes a block, which costs TLB reach"),
-    is_safe=True, promotes=False)
+    is_safe=True, promotes=False, number="SC-9", protects=("pcpu",))
