@@ -44,10 +44,13 @@ class Kernel:
         return (ASM_DIRECTORY,)
 
     def build_constants(self, pes: int | None = None, rounds: int | None = None, warmup: int | None = None, *,
-                        lse: bool = True) -> dict[str, int]:
-        """Every constant its assembly needs; None takes the kernel's own value. Raises UserError for a value out of range."""
+                        lse: bool = True, layout: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Every constant its assembly needs; None takes the kernel's own value. layout: further keywords of `layout_constants`.
+
+        Raises UserError for a value out of range.
+        """
         return layout_constants(self.default_pes if pes is None else pes, self.constants["ROUNDS"] if rounds is None else rounds,
-                                self.constants["WARMUP"] if warmup is None else warmup, lse=lse) | dict(self.options)
+                                self.constants["WARMUP"] if warmup is None else warmup, lse=lse, **(layout or {})) | dict(self.options)
 
 
 _KERNELS = (

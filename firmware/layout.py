@@ -38,11 +38,14 @@ FRAME_OFFSETS = {"FRAME_SP": 0, "FRAME_LR": 8, "FRAME_ELR": 16, "FRAME_SPSR": 24
 FRAME_BYTES = FRAME_OFFSETS["FRAME_X"] + 30 * REGISTER_BYTES
 FRAME_GAP_BYTES = 128                                   # kept free below the interrupted SP of EL1
 
-# struct pcpu: one page for each PE; PC_ACTED, PC_SCRATCH and up belong to the kernel that runs
-PCPU_OFFSETS = {"PC_CURTHREAD": 0, "PC_CPUID": 8, "PC_MPIDR": 16, "PC_GICR": 24, "PC_STACK_TOP": 32, "PC_ACTED": 40, "PC_SCRATCH": 48}
+# struct pcpu, and directly behind it the PE's dynamic per-CPU area; PC_ACTED, PC_SCRATCH and up belong to the kernel that runs
+PCPU_OFFSETS = {"PC_CURTHREAD": 0, "PC_CPUID": 8, "PC_MPIDR": 16, "PC_GICR": 24, "PC_STACK_TOP": 32, "PC_ACTED": 40, "PC_DOMAIN": 48,
+                "PC_IDLETHREAD": 56, "PC_DYNAMIC": 64, "PC_SCRATCH": 128}
+PCPU_STRUCT_BYTES = 1024
+DPCPU_BYTES = PAGE_BYTES - PCPU_STRUCT_BYTES            # FreeBSD's DPCPU_SIZE; with this one both fit on a page
 
 # struct thread: what the exception path and the rendezvous touch of it
-THREAD_OFFSETS = {"TD_FRAME": 0, "TD_CRITNEST": 8, "TD_INTR_NESTING": 16}
+THREAD_OFFSETS = {"TD_FRAME": 0, "TD_CRITNEST": 8, "TD_INTR_NESTING": 16, "TD_KSTACK": 24, "TD_KSTACK_BYTES": 32}
 THREAD_BYTES = 128                                      # one cache line of FreeBSD/arm64 each
 
 # kernel globals, first page of the kernel data run; the rendezvous has a line of its own
@@ -51,6 +54,16 @@ RENDEZVOUS_OFFSETS = {"RV_NCPUS": 0, "RV_SETUP": 8, "RV_ACTION": 16, "RV_TEARDOW
 GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYNC": 64, "G_EL0_SYNC": 72, "G_EXIT_BLOCK": 80,
                   "G_SEED": 96, "G_SERROR": 104, "G_FIQ": 112, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
 
+# what starts and stops PEs, on the page behind the globals; then the pcpu of each PE by its index, and the boot stack of each
+MP_OFFSETS = {"MP_NCPUS": 0, "MP_APS_STARTED": 8, "MP_APS_READY": 16, "MP_SMP_CPUS": 24, "MP_SMP_STARTED": 32, "MP_BOOTPCPU": 40,
+              "MP_BOOTSTACK": 48, "MP_AP_HOOK": 56, "MP_STOPPING_CPU": 128, "MP_STOPPED_CPUS": 192, "MP_STARTED_CPUS": 256,
+              "MP_CPUSET_DOMAIN": 512, "MP_SCRATCH": 1024}
+CPUID_TO_PCPU_OFFSET = 2048
+
+# struct pcb, as stopped PEs leave it: x19 to x30, SP
+PCB_OFFSETS = {"PCB_X": 0, "PCB_SP": 96}
+PCB_BYTES = 128
+
 # the kernel pmap, at G_PMAP: lock, configuration, the functions by which schemes differ, counters
 PMAP_OFFSETS = {"PM_MTX": 0, "PM_TABLE_OFFSET": 8, "PM_SUPERPAGES": 16, "PM_CONTIGUOUS_RUNS": 24, "PM_WINDOW_TLBIS": 32,
                 "PM_WINDOW_START": 40, "PM_REPEAT_TLBI": 48, "PM_UPDATE_ENTRY": 64, "PM_UPDATE_STRIDED": 72, "PM_DEMOTE_STRIDED": 80,
@@ -58,7 +71,7 @@ PMAP_OFFSETS = {"PM_MTX": 0, "PM_TABLE_OFFSET": 8, "PM_SUPERPAGES": 16, "PM_CONT
                 "PM_L3C_PROMOTIONS": 152, "PM_L3C_P_FAILURES": 160, "PM_L3C_DEMOTIONS": 168}
 
 # the allocators, at G_KMEM: lock, configuration, the function that allocates a pcpu
-KMEM_OFFSETS = {"KM_MTX": 0, "KM_CONTIG_KVA_ALIGNMENT": 8, "KM_PCPU_ALLOC": 16, "KM_RESERVATIONS": 24}
+KMEM_OFFSETS = {"KM_MTX": 0, "KM_CONTIG_KVA_ALIGNMENT": 8, "KM_PCPU_ALLOC": 16, "KM_RESERVATIONS": 24, "KM_PCPU_FREE": 32}
 
 # struct vm_page (one for each frame of the pool) and what is counted for each 2 MB of the pool
 VM_PAGE_OFFSETS = {"VM_PAGE_FLAGS": 0}
@@ -102,10 +115,19 @@ DEVICE_CONSTANTS = {
     "GICR_SGI_FRAME": 0x1_0000, "GICR_IGROUPR0": 0x0080, "GICR_ISENABLER0": 0x0100, "GICR_ICENABLER0": 0x0180,
     "GICR_ICPENDR0": 0x0280, "GICR_IPRIORITYR0": 0x0400, "GICR_IPRIORITYR_BYTES": 32, "GICR_IGRPMODR0": 0x0D00,
     "GIC_PRIORITY": 0xA0, "GIC_PRIORITY_MASK": 0xF0, "SGI1R_INTID_SHIFT": 24, "SGI1R_AFF1_SHIFT": 16, "SGI_ENABLES": 0xFFFF,
-    "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
+    "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "SGI_STOP": 4, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
     "PSCI_CPU_ON_HIGH": 0xC400, "PSCI_CPU_ON_LOW": 0x0003, "PSCI_ALREADY_ON": 4,
     "SYS_EXIT": 0x18, "ADP_STOPPED_APPLICATION_EXIT": 0x2_0026,
-    "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3, "EXIT_PANIC": 4,
+    "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3, "EXIT_PANIC": 4, "EXIT_STOP_TIMEOUT": 5,
+}
+
+# how PEs are started and stopped; each may be overridden
+START_CONSTANTS = {
+    "MP_BOOTSTACK_BYTES": 16384, "PES_PER_DOMAIN": 2,   # consecutive PEs that share a domain; behind the last domain the first follows
+    "DOMAINS_FROM_ACPI": 1,                             # 1: a PE's domain is known when its memory is allocated; 0: only afterwards, as with FDT
+    "KSTACKS_FROM_KMEM": 1,                             # the idle threads' stacks: 1 from kmem, as these say, 0 those of boot
+    "KSTACK_PAGES": 4, "KSTACK_GUARD_PAGES": 1, "KSTACK_ALIGNMENT_PAGES": 1,
+    "STOP_SPINS": 100_000_000,                          # how often stop_cpus looks before it gives up
 }
 
 TABLES_PA = memory_map.RAM_PA + 0x10_0000
@@ -115,18 +137,28 @@ STACK_RUN_PA = memory_map.RAM_PA + 0x80_0000
 PCPU_RUN_VA = KERNEL_VA
 DATA_RUN_VA = KERNEL_VA + BLOCK_BYTES
 STACK_RUN_VA = KERNEL_VA + 2 * BLOCK_BYTES
-THREADS_OFFSET = PAGE_BYTES                             # thread structures follow the page of globals
-FREE_PAGES_OFFSET = THREADS_OFFSET + memory_map.PES_MAX * THREAD_BYTES
+MP_OFFSET = PAGE_BYTES                                  # these follow the page of globals
+BOOTSTACKS_OFFSET = 2 * PAGE_BYTES
+THREADS_OFFSET = 3 * PAGE_BYTES
+STOPPCBS_OFFSET = THREADS_OFFSET + memory_map.PES_MAX * THREAD_BYTES
+FREE_PAGES_OFFSET = STOPPCBS_OFFSET + memory_map.PES_MAX * PCB_BYTES
+
+
+LAYOUT_RAM_BYTES_MOST = 1 << 30                         # what one L2 table maps, and the direct map has one
+#: Constants from which others follow, and the keyword of `layout_constants` that sets each: defining the constant alone would leave those behind.
+LAYOUT_KEYWORDS = {"STACK_BYTES": "stack_bytes", "STACK_GUARD_BYTES": "guard_bytes", "PCPU_OFFSET_BYTES": "pcpu_offset_bytes",
+                   "RAM_BYTES": "ram_bytes", "DOMAINS": "domains", "DOMAIN_BLOCKS": "domain_blocks", "LSE": "lse"}
 
 
 def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool = True, stack_bytes: int = 16384,
-                     guard_bytes: int = PAGE_BYTES, pcpu_offset_bytes: int = 0,
+                     guard_bytes: int = PAGE_BYTES, pcpu_offset_bytes: int = 0, dpcpu_bytes: int = DPCPU_BYTES,
                      ram_bytes: int = memory_map.RAM_DEFAULT_BYTES, domains: int = 2,
                      domain_blocks: int | None = None) -> dict[str, int]:
     """Every constant that an assembly of `asm/` needs, by name.
 
     pes 1 to PES_MAX; rounds and warmup count what a kernel repeats; lse chooses LDADD over LDXR/STXR. stack_bytes and guard_bytes are
-    multiples of PAGE_BYTES (guard 0 leaves no guard page). pcpu_offset_bytes is the place of PE 0's pcpu page in its 2 MB run.
+    multiples of PAGE_BYTES (guard 0 leaves no guard page). pcpu_offset_bytes is the place of PE 0's pcpu in its 2 MB run, dpcpu_bytes the
+    size of the area behind each struct pcpu; the two together are rounded up to pages.
     ram_bytes is what the identity map covers, in whole 2 MB blocks, at most 1 GB. domains (1 to DOMAINS_MAX) share the pool of frames, with
     domain_blocks times 2 MB each, or as much as there is. Raises UserError for a value out of range.
     """
@@ -134,7 +166,7 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
         raise UserError(f"the number of PEs is {pes}, but must be 1 to {memory_map.PES_MAX}")
     if rounds < 1 or warmup < 0 or rounds + warmup >= 1 << 32:
         raise UserError(f"{rounds} rounds after {warmup} of warm-up: at least 1 and 0 are needed, below 2**32 together")
-    if ram_bytes % BLOCK_BYTES or not 0 < ram_bytes <= 1 << 30:
+    if ram_bytes % BLOCK_BYTES or not 0 < ram_bytes <= LAYOUT_RAM_BYTES_MOST:
         raise UserError(f"{ram_bytes} bytes of RAM are not whole 2 MB blocks, 1 GB at most, as a kernel of ours needs them")
     build = {"PES": pes, "ROUNDS": rounds, "WARMUP": warmup, "LSE": int(lse), "SEED": 0, "RAM_BLOCKS": ram_bytes // BLOCK_BYTES}
     stacks = _stack_constants(pes, stack_bytes, guard_bytes, memory_map.RAM_PA + ram_bytes)
@@ -143,13 +175,15 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
         "PAGE_BYTES": PAGE_BYTES, "PAGE_SHIFT": 12, "BLOCK_BYTES": BLOCK_BYTES, "REGISTER_BYTES": REGISTER_BYTES,
         "PAIR_BYTES": 2 * REGISTER_BYTES, "DESCRIPTOR_BYTES": DESCRIPTOR_BYTES, "TABLE_ENTRIES": PAGE_BYTES // DESCRIPTOR_BYTES,
         "DATA_RUN_PA": DATA_RUN_PA, "DATA_RUN_VA": DATA_RUN_VA, "GLOBALS_PA": DATA_RUN_PA, "GLOBALS_VA": DATA_RUN_VA,
-        "THREADS_VA": DATA_RUN_VA + THREADS_OFFSET, "THREAD_BYTES": THREAD_BYTES, "DATA_PAGES": FREE_PAGES_OFFSET // PAGE_BYTES,
+        "MP_VA": DATA_RUN_VA + MP_OFFSET, "CPUID_TO_PCPU_VA": DATA_RUN_VA + MP_OFFSET + CPUID_TO_PCPU_OFFSET,
+        "BOOTSTACKS_VA": DATA_RUN_VA + BOOTSTACKS_OFFSET, "STOPPCBS_VA": DATA_RUN_VA + STOPPCBS_OFFSET, "PCB_BYTES": PCB_BYTES,
+        "ZEROED_BYTES": THREADS_OFFSET, "THREADS_VA": DATA_RUN_VA + THREADS_OFFSET, "THREAD_BYTES": THREAD_BYTES, "DATA_PAGES": FREE_PAGES_OFFSET // PAGE_BYTES,
         "FREE_PAGE_VA": DATA_RUN_VA + FREE_PAGES_OFFSET, "FREE_PAGE_PA": DATA_RUN_PA + FREE_PAGES_OFFSET,
         "FRAME_BYTES": FRAME_BYTES, "FRAME_GAP_BYTES": FRAME_GAP_BYTES, "IRQ_HANDLERS": IRQ_HANDLERS,
     }
     tables = _table_constants(pes, stacks["STACK_TABLES"])
     kmem = _kmem_constants(STACK_RUN_PA + pes * stacks["STACK_STRIDE_BYTES"], memory_map.RAM_PA + ram_bytes, domains, domain_blocks)
-    parts = (build, fixed, stacks, tables, kmem, _pcpu_constants(pes, pcpu_offset_bytes), FRAME_OFFSETS, PMAP_OFFSETS, KMEM_OFFSETS,
+    parts = (build, fixed, stacks, tables, kmem, _pcpu_constants(pes, pcpu_offset_bytes, dpcpu_bytes), START_CONSTANTS, MP_OFFSETS, PCB_OFFSETS, FRAME_OFFSETS, PMAP_OFFSETS, KMEM_OFFSETS,
              VM_PAGE_OFFSETS, VM_PAGE_FLAGS, RESERVATION_OFFSETS, PCPU_OFFSETS, THREAD_OFFSETS, RENDEZVOUS_OFFSETS, GLOBAL_OFFSETS, DESCRIPTOR_FIELDS, REGISTER_VALUES, DEVICE_CONSTANTS)
     return {name: value for part in parts for name, value in part.items()}
 
@@ -209,12 +243,13 @@ def _kmem_constants(stacks_end_pa: int, ram_end_pa: int, domains: int, domain_bl
                      "SAVED_ALL_VALID_BIT": 0}
 
 
-def _pcpu_constants(pes: int, offset_bytes: int) -> dict[str, int]:
-    """The pcpu pages, at an offset in their 2 MB run."""
-    if offset_bytes < 0 or offset_bytes % PAGE_BYTES or offset_bytes + pes * PAGE_BYTES > BLOCK_BYTES:
-        raise UserError(f"{pes} pcpu pages at offset {offset_bytes} do not lie on pages of one 2 MB run")
+def _pcpu_constants(pes: int, offset_bytes: int, dpcpu_bytes: int) -> dict[str, int]:
+    """The pcpus of boot, at an offset in their 2 MB run, and the size of every pcpu with its dynamic area."""
+    pcpu_bytes = -(-(PCPU_STRUCT_BYTES + dpcpu_bytes) // PAGE_BYTES) * PAGE_BYTES
+    if dpcpu_bytes < 0 or offset_bytes < 0 or offset_bytes % PAGE_BYTES or offset_bytes + pes * pcpu_bytes > BLOCK_BYTES:
+        raise UserError(f"{pes} pcpus of {pcpu_bytes} bytes at offset {offset_bytes} do not lie on pages of one 2 MB run")
     return {"PCPU_RUN_PA": PCPU_RUN_PA, "PCPU_RUN_VA": PCPU_RUN_VA, "PCPU_PA": PCPU_RUN_PA + offset_bytes,
-            "PCPU_VA": PCPU_RUN_VA + offset_bytes, "PCPU_BYTES": PAGE_BYTES,
+            "PCPU_VA": PCPU_RUN_VA + offset_bytes, "PCPU_BYTES": pcpu_bytes, "PCPU_STRUCT_BYTES": PCPU_STRUCT_BYTES,
             "PCPU_L3_OFFSET": offset_bytes // PAGE_BYTES * DESCRIPTOR_BYTES}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firmware.kernels import ASM_DIRECTORY, Kernel, kernel, kernels
-from firmware.layout import layout_constants
+from firmware.layout import BLOCK_BYTES, LAYOUT_KEYWORDS, LAYOUT_RAM_BYTES_MOST, layout_constants
 from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
 from sim.errors import UserError
 from sim.loader.image import Image, check_segments
@@ -144,15 +144,27 @@ def machine_settings(options: Options, pes: int) -> dict[str, Any]:
 
 
 def kernel_constants(chosen: Kernel | Path, options: Options, pes: int) -> dict[str, int]:
-    """What the source can name: the layout of `asm/` if it is built on it, ROUNDS and WARMUP, and what was defined by hand."""
+    """What the source can name: the layout of `asm/` if it is built on it, ROUNDS and WARMUP, and what was defined by hand.
+
+    A constant from which others follow (LAYOUT_KEYWORDS) takes those with it.
+    """
+    defined = _defined(options.define)
+    keywords: dict[str, Any] = {LAYOUT_KEYWORDS[name]: value for name, value in defined.items() if name in LAYOUT_KEYWORDS}
+    keywords.setdefault("ram_bytes", min(parse_size(options.ram), LAYOUT_RAM_BYTES_MOST) // BLOCK_BYTES * BLOCK_BYTES)
     constants: dict[str, int] = {}
     if isinstance(chosen, Kernel):
-        constants = chosen.build_constants(pes, options.rounds, options.warmup) | {"SEED": options.seed}
+        constants = chosen.build_constants(pes, options.rounds, options.warmup, layout=keywords) | {"SEED": options.seed}
     else:
         given = {"ROUNDS": options.rounds, "WARMUP": options.warmup}
-        constants = layout_constants(pes) | {"SEED": options.seed} if _builds_on_asm(chosen) else {}
+        constants = layout_constants(pes, **keywords) | {"SEED": options.seed} if _builds_on_asm(chosen) else {}
         constants |= {name: value for name, value in given.items() if value is not None}
-    for text in options.define:
+    return constants | defined
+
+
+def _defined(texts: tuple[str, ...]) -> dict[str, int]:
+    """What --define says, by name."""
+    constants: dict[str, int] = {}
+    for text in texts:
         name, equals, value = text.partition("=")
         if not _NAME.fullmatch(name):
             raise UserError(f"--define {text!r}: write it as NAME=VALUE")
