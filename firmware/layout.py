@@ -147,7 +147,7 @@ FREE_PAGES_OFFSET = STOPPCBS_OFFSET + memory_map.PES_MAX * PCB_BYTES
 LAYOUT_RAM_BYTES_MOST = 1 << 30                         # what one L2 table maps, and the direct map has one
 #: Constants from which others follow, and the keyword of `layout_constants` that sets each: defining the constant alone would leave those behind.
 LAYOUT_KEYWORDS = {"STACK_BYTES": "stack_bytes", "STACK_GUARD_BYTES": "guard_bytes", "PCPU_OFFSET_BYTES": "pcpu_offset_bytes",
-                   "RAM_BYTES": "ram_bytes", "DOMAINS": "domains", "DOMAIN_BLOCKS": "domain_blocks", "LSE": "lse"}
+                   "RAM_BYTES": "ram_bytes", "DOMAINS": "domains", "DOMAIN_BLOCKS": "domain_blocks"}
 
 
 def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool = True, stack_bytes: int = 16384,
