@@ -21,17 +21,16 @@ from sim.timing.profile import Profile, load_profile, profile_names
 
 if TYPE_CHECKING:
     from firmware.rendezvous import RendezvousReport
+    from sim.cli_detect import Findings
     from sim.machine import Machine
-    from sim.observers.recursion import RecursionReport
     from sim.result import Result
 
 _SIZE = re.compile(r"(\d+)\s*(?:([KMG])(?:i?B)?)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _INCLUDE = re.compile(r'^\s*\.include\s+"([^"]+)"', re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*")
-#: Kinds of event recorded when nobody asks for the log: what sim.observers.recursion explains a recursion by. Marks and console always are.
+#: Kinds of event recorded when nobody asks for the log: what the detectors of sim.observers read. Marks and console always are.
 EVENTS = ("entry", "return", "tlbi")
-SYMBOL_REACH_BYTES = 1 << 20            # an address further behind a label than this has nothing to do with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +234,7 @@ def _build(profile: Profile, settings: dict[str, Any], image: Image, marks: list
 def _finish(machine: "Machine", result: "Result", chosen: Kernel | Path, constants: Mapping[str, int], options: Options) -> int:
     """Tables and files; the verdict is the last line."""
     from sim import report
+    from sim.cli_detect import detect
 
     if result.console and not result.console.endswith("\n"):
         print()
@@ -247,10 +247,9 @@ def _finish(machine: "Machine", result: "Result", chosen: Kernel | Path, constan
     if options.registers:
         report.print_registers(console, result)
     report.print_statistics(console, result)
-    recursion = _recursion(machine, result)
-    if recursion is not None:
-        report.print_recursion(console, recursion)
-    _write(options.json, lambda path: _write_json(path, result, summary, recursion))
+    findings = detect(machine, result, constants)
+    report.print_sections(console, findings.sections())
+    _write(options.json, lambda path: _write_json(path, result, summary, findings))
     _write(options.events, lambda path: report.write_events(path, result))
     report.print_verdict(console, result.verdict)
     return result.verdict.exit_code
@@ -271,23 +270,6 @@ def _rendezvous(machine: "Machine", result: "Result", constants: Mapping[str, in
     return rendezvous_report(marks, len(result.statistics), constants["ROUNDS"], constants["WARMUP"], result.clock_hz)
 
 
-def _recursion(machine: "Machine", result: "Result") -> "RecursionReport | None":
-    """How the PE came there, if that is how the run ended."""
-    from sim.observers.recursion import explain
-    from sim.observers.verdict import LIVELOCK, RECURSION
-
-    verdict = result.verdict
-    if verdict.kind not in (RECURSION, LIVELOCK) or verdict.pe is None:
-        return None
-
-    def symbol(address: int) -> str | None:
-        name = machine.symbol(address)
-        offset = int((name or "").partition("+")[2] or "0", 16)
-        return name if offset < SYMBOL_REACH_BYTES else None
-
-    return explain(result.events.array(), verdict.pe, symbol)
-
-
 def _write(path: Path | None, writer: Callable[[Path], None]) -> None:
     if path is None:
         return
@@ -299,12 +281,11 @@ def _write(path: Path | None, writer: Callable[[Path], None]) -> None:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _write_json(path: Path, result: "Result", summary: "RendezvousReport | None", recursion: "RecursionReport | None") -> None:
+def _write_json(path: Path, result: "Result", summary: "RendezvousReport | None", findings: "Findings") -> None:
     document = result.to_json()
     if summary is not None:
         document["rendezvous"] = summary.to_json()
-    if recursion is not None:
-        document["recursion"] = recursion.to_json()
+    document |= findings.to_json()
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

@@ -6,7 +6,6 @@ from typing import Protocol
 import numpy as np
 from rich.console import Console
 
-from sim.observers.recursion import RecursionReport
 from sim.observers.verdict import Verdict
 from sim.result import Result
 
@@ -112,11 +111,12 @@ def print_rendezvous(target: Console, summary: RendezvousFigures) -> None:
             target.out(f"{'  all PEs' if one.pe is None else f'  PE {one.pe}':10}{cycles}  {nanoseconds}")
 
 
-def print_recursion(target: Console, recursion: RecursionReport) -> None:
-    """How a PE came to recursion or livelock."""
-    target.out()
-    for line in recursion.lines():
-        target.out(line)
+def print_sections(target: Console, sections: Iterable[Sequence[str]]) -> None:
+    """Lines of text, an empty line before each section."""
+    for lines in sections:
+        target.out()
+        for line in lines:
+            target.out(line)
 
 
 def print_verdict(target: Console, verdict: Verdict) -> None:

@@ -28,7 +28,7 @@ Symbol = Callable[[int], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One exception that was taken. slot: offset from VBAR_EL1; far: None where FAR_EL1 was not written; depth: 1 = the outermost."""
+    """One exception that was taken. slot: offset from VBAR_EL1; far: None where FAR_EL1 was not written; depth: 1 = the outermost, 0 = not counted."""
 
     cycle: int
     slot: int
@@ -95,6 +95,12 @@ def nesting(events: Events, pe: int, stack: list[Entry]) -> Iterator[tuple[Entry
         if aux >= LOWER_EL_AARCH64:
             stack.clear()
         yield Entry(cycle, aux, a, b, None if c == NOWHERE else c, len(stack) + 1), cycle, False
+
+
+def entry_of(event: Any, depth: int = 0) -> Entry:
+    """The exception of one record of the log, of kind entry."""
+    far = int(event["c"])
+    return Entry(int(event["cycle"]), int(event["aux"]), int(event["a"]), int(event["b"]), None if far == NOWHERE else far, depth)
 
 
 def not_returned(events: Events, pe: int) -> list[Entry]:

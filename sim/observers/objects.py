@@ -26,7 +26,7 @@ class Suspect:
     def sentence(self) -> str:
         """What it is, and under which scheme it would not have happened."""
         if not self.kind:
-            return f"it is {self.name}, which no scheme moves"
+            return f"it is {self.name}"
         if not self.safe_under:
             return f"it is {self.name}; under no known scheme is a {self.kind} safe from that"
         shown = ", ".join(self.safe_under[:_SCHEMES_MOST]) + (" and others" if len(self.safe_under) > _SCHEMES_MOST else "")
