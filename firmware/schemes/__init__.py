@@ -1,9 +1,12 @@
 """The schemes that run as built-in kernels, each in a module of its own."""
+from firmware.schemes.abstention import ABSTENTION
+from firmware.schemes.assert_only import ASSERT_ONLY
 from firmware.schemes.fault_retry import FAULT_RETRY
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
+from firmware.schemes.permanent_region import PERMANENT_REGION
 from firmware.schemes.scheme import Scheme
 
-SCHEMES: tuple[Scheme, ...] = (NAIVE, NO_PROMOTE, FAULT_RETRY)
+SCHEMES: tuple[Scheme, ...] = (NAIVE, ASSERT_ONLY, PERMANENT_REGION, NO_PROMOTE, FAULT_RETRY, ABSTENTION)
 
 __all__ = ["SCHEMES", "Scheme"]

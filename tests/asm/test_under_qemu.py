@@ -28,6 +28,8 @@ CONSOLE = {
                "PASS promotion disabled\nPASS direct map that holds its own tables\nPASS contiguous frames and their KVA\n"
                "PASS failed allocations take nothing\nPASS seams\nPASS rounds of demotion and promotion\npromote: 0 checks wrong\n",
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
+    "permanent-region": "permanent-region: {rounds} rounds, 0 faults healed, promoted\n",
+    "abstention": "abstention: {rounds} rounds, 0 faults healed, not promoted\n",
     "fault-retry": "fault-retry: {rounds} rounds, {any} faults healed, promoted\n",
 }
 

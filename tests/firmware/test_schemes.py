@@ -22,14 +22,15 @@ SEEDS = range(10)
 KMEM_VA = layout_constants(2)["KMEM_VA"]
 VECTOR_SYNC, VECTOR_IRQ = 0x200, 0x280
 DISPATCHER_BYTES = 2 * 16                       # two pairs that dispatch_irq pushes before it loads curthread
+NEVER_PROMOTE = ("abstention",)                 # whoever's memory it is
 Events = npt.NDArray[Any]
 
 
 @cache
 def image_of(name: str, pes: int, stack_bytes: int) -> Image:
     built_in = kernel(name)
-    return load_image(built_in.path, origin_pa=RAM_PA + IMAGE_OFFSET_BYTES, constants=layout_constants(pes, ROUNDS, stack_bytes=stack_bytes),
-                      include_dirs=built_in.include_directories)
+    constants = layout_constants(pes, ROUNDS, stack_bytes=stack_bytes) | dict(built_in.options)
+    return load_image(built_in.path, origin_pa=RAM_PA + IMAGE_OFFSET_BYTES, constants=constants, include_dirs=built_in.include_directories)
 
 
 def run(name: str, pes: int, seed: int = 0, stack_bytes: int = 16384) -> Result:
@@ -132,11 +133,14 @@ def test_fault_retry_heals_every_fault_at_depth_one(seed: int, pes: int) -> None
 @pytest.mark.parametrize("name", [scheme.name for scheme in SCHEMES])
 def test_without_another_pe_nothing_is_in_the_way_of_any_scheme(name: str) -> None:
     result = run(name, 1)
-    assert (result.exit_status, result.console) == (0, f"{name}: {ROUNDS} rounds, 0 faults healed, promoted\n")
+    promoted = "not promoted" if name in NEVER_PROMOTE else "promoted"
+    assert (result.exit_status, result.console.splitlines()[-1]) == (0, f"{name}: {ROUNDS} rounds, 0 faults healed, {promoted}")
 
 
 def test_every_scheme_is_a_kernel_that_ends_as_the_scheme_says() -> None:
-    assert [known.name for known in kernels() if known.name in {scheme.name for scheme in SCHEMES}] == ["naive", "no-promote", "fault-retry"]
+    assert {"naive", "no-promote", "fault-retry"} <= {scheme.name for scheme in SCHEMES} <= {known.name for known in kernels()}
+    numbers = [int(scheme.number.removeprefix("SC-")) for scheme in SCHEMES]
+    assert numbers == sorted(numbers)
     for scheme in SCHEMES:
         assert kernel(scheme.name).verdict == scheme.verdict and kernel(scheme.name).default_pes > 1
         assert scheme.idea and scheme.origin and scheme.preconditions and scheme.failure_modes
