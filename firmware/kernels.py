@@ -64,6 +64,9 @@ _KERNELS = (
     Kernel("tlbi_shootdown", "PE 0 changes a page by break-before-make, all PEs read it", 4),
     Kernel("self_modifying", "PE 0 rewrites an instruction, all PEs call it", 4),
     Kernel("promote", "runs of kernel memory fill and become blocks, are demoted, and checked at each step", 4),
+    Kernel("start_cpu", "the other PEs start on memory of their domain; a start that fails takes nothing", 4),
+    Kernel("bootstack", "the run of the boot stacks is promoted while PEs may stand on them", 4, options=MappingProxyType(
+        {"BOOTSTACK_WORK": 5000, "BOOTSTACK_HOLD": 0, "BOOTSTACK_FIRST": 1, "PCPU_PLACE": 2, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0})),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),

@@ -40,7 +40,7 @@ FRAME_GAP_BYTES = 128                                   # kept free below the in
 
 # struct pcpu, and directly behind it the PE's dynamic per-CPU area; PC_ACTED, PC_SCRATCH and up belong to the kernel that runs
 PCPU_OFFSETS = {"PC_CURTHREAD": 0, "PC_CPUID": 8, "PC_MPIDR": 16, "PC_GICR": 24, "PC_STACK_TOP": 32, "PC_ACTED": 40, "PC_DOMAIN": 48,
-                "PC_IDLETHREAD": 56, "PC_DYNAMIC": 64, "PC_SCRATCH": 128}
+                "PC_IDLETHREAD": 56, "PC_DYNAMIC": 64, "PC_SCRATCH": 128, "PC_LOAD": 768}
 PCPU_STRUCT_BYTES = 1024
 DPCPU_BYTES = PAGE_BYTES - PCPU_STRUCT_BYTES            # FreeBSD's DPCPU_SIZE; with this one both fit on a page
 
@@ -52,7 +52,15 @@ THREAD_BYTES = 128                                      # one cache line of Free
 RENDEZVOUS_OFFSETS = {"RV_NCPUS": 0, "RV_SETUP": 8, "RV_ACTION": 16, "RV_TEARDOWN": 24, "RV_ARG": 32, "RV_TARGETS": 64,
                       "RV_WAITERS_0": 128, "RV_WAITERS_1": 132, "RV_WAITERS_2": 136, "RV_WAITERS_3": 140, "RV_IPI_MTX": 192}
 GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYNC": 64, "G_EL0_SYNC": 72, "G_EXIT_BLOCK": 80,
-                  "G_SEED": 96, "G_SERROR": 104, "G_FIQ": 112, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
+                  "G_SEED": 96, "G_SERROR": 104, "G_FIQ": 112, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_LOAD": 896, "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
+
+# the load of the schemes (asm/scheme_load.inc): what each PE keeps in its page, which may be its pcpu, from PC_LOAD on; and at G_LOAD what
+# was counted of all when the kernel ends. PC_WORK is the exception: the page's VA, in the pcpu with which the PE boots and any later one.
+PC_LOAD = PCPU_OFFSETS["PC_LOAD"]
+WORK_OFFSETS = {"PC_WORK": PC_LOAD, "WORK_ENTERED": PC_LOAD + 8, "WORK_RANDOM": PC_LOAD + 16, "WORK_TICKS": PC_LOAD + 24,
+                "WORK_SYSCALLS": PC_LOAD + 32, "WORK_SERRORS": PC_LOAD + 40, "WORK_LOST": PC_LOAD + 48}
+LOAD_OFFSETS = {"LD_HEALED": 0, "LD_TICKS": 8, "LD_SYSCALLS": 16, "LD_SERRORS": 24, "LD_LOST": 32, "LD_FILL_PAGES": 40, "LD_WALK_VA": 48,
+                "LD_WALK_PROMOTIONS": 56, "LD_LAST_VA": 64}
 
 # what starts and stops PEs, on the page behind the globals; then the pcpu of each PE by its index, and the boot stack of each
 MP_OFFSETS = {"MP_NCPUS": 0, "MP_APS_STARTED": 8, "MP_APS_READY": 16, "MP_SMP_CPUS": 24, "MP_SMP_STARTED": 32, "MP_BOOTPCPU": 40,
@@ -91,7 +99,7 @@ DESCRIPTOR_FIELDS = {"DESC_TABLE": 3, "DESC_PAGE": 3, "DESC_BLOCK": 1, "DESC_NOR
                      "DESC_ATTRIBUTE_INDEX": 7 << 2, "DESC_NONCACHEABLE": 2 << 2, "DESC_READ_ONLY_BIT": 7, "DESC_AF_BIT": 10,
                      "DESC_DBM": 1 << 51, "DESC_DBM_BIT": 51, "DESC_CONTIGUOUS": 1 << 52, "DESC_CONTIGUOUS_BIT": 52,
                      "DESC_SW_WIRED": 1 << 55, "DESC_SW_WIRED_BIT": 55, "DESC_SW_MANAGED": 1 << 56, "DESC_SW_NO_PROMOTE": 1 << 57,
-                     "DESC_SW_NO_PROMOTE_BIT": 57, "DESC_ADDRESS": 0x0000_FFFF_FFFF_F000,
+                     "DESC_SW_NO_PROMOTE_BIT": 57, "DESC_SW_PARK": 1 << 58, "DESC_SW_PARK_BIT": 58, "DESC_ADDRESS": 0x0000_FFFF_FFFF_F000,
                      # what must be equal in a run that becomes one: all but address, contiguous bit and access flag (FreeBSD ATTR_PROMOTE)
                      "DESC_PROMOTE": 0xFFFC_0000_0000_0FFF & ~(1 << 52) & ~(1 << 10)}
 
@@ -115,11 +123,21 @@ DEVICE_CONSTANTS = {
     "GICR_SGI_FRAME": 0x1_0000, "GICR_IGROUPR0": 0x0080, "GICR_ISENABLER0": 0x0100, "GICR_ICENABLER0": 0x0180,
     "GICR_ICPENDR0": 0x0280, "GICR_IPRIORITYR0": 0x0400, "GICR_IPRIORITYR_BYTES": 32, "GICR_IGRPMODR0": 0x0D00,
     "GIC_PRIORITY": 0xA0, "GIC_PRIORITY_MASK": 0xF0, "SGI1R_INTID_SHIFT": 24, "SGI1R_AFF1_SHIFT": 16, "SGI_ENABLES": 0xFFFF,
-    "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "SGI_STOP": 4, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
+    "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "SGI_STOP": 4, "SGI_PARK": 5, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
     "PSCI_CPU_ON_HIGH": 0xC400, "PSCI_CPU_ON_LOW": 0x0003, "PSCI_ALREADY_ON": 4,
     "SYS_EXIT": 0x18, "ADP_STOPPED_APPLICATION_EXIT": 0x2_0026,
     "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3, "EXIT_PANIC": 4, "EXIT_STOP_TIMEOUT": 5,
 }
+
+# parking: the record of a change, on its initiator's stack, and the two words that parked PEs and the initiator share
+CHANGE_OFFSETS = {"CHANGE_VA": 0, "CHANGE_ENTRY": 8, "CHANGE_DESCRIPTOR": 16, "CHANGE_BYTES": 24, "CHANGE_FUNCTION": 32, "CHANGE_FLAGS": 40,
+                  "CHANGE_SPINNING": 48, "CHANGE_DONE": 56}
+PARK_OFFSETS = {"PARK_SPINNING": 0, "PARK_DONE": 8, "PARK_BYTES": 16, "PARK_RECORD": 64, "PARK_GROUNDED": 72, "PARK_PARKED_COUNT": 80,
+                "PARK_DIRECT_COUNT": 88, "PARK_FLAGS_INSIDE": 96, "PARK_SLOT_BYTES": 64}
+PARK_VA = KERNEL_VA + (8 << 30)                         # an L1 descriptor of its own: nothing else is mapped there, so nothing changes it
+PARK_RUN_BYTES = 16 * PAGE_BYTES                        # the end of the data run's memory, and aligned to its size
+PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS", "PARK_SLOTS_1", "PARK_SLOTS_2", "PARK_SLOTS_3",
+              "SHADOW_L1", "SHADOW_L2", "SHADOW_L3")
 
 # how PEs are started and stopped; each may be overridden
 START_CONSTANTS = {
@@ -128,6 +146,15 @@ START_CONSTANTS = {
     "KSTACKS_FROM_KMEM": 1,                             # the idle threads' stacks: 1 from kmem, as these say, 0 those of boot
     "KSTACK_PAGES": 4, "KSTACK_GUARD_PAGES": 1, "KSTACK_ALIGNMENT_PAGES": 1,
     "STOP_SPINS": 100_000_000,                          # how often stop_cpus looks before it gives up
+}
+
+# the load of the schemes; each may be overridden
+LOAD_CONSTANTS = {
+    "LOAD_TICKS_PER_SECOND": 400_000,                   # timer interrupts of each PE on average; each period is 1/2 to 3/2 of the mean
+    "LOAD_THREADS": 1,                                  # 1: each PE but PE 0 runs a thread at EL0 that calls the kernel, 0: it idles
+    "LOAD_SYSCALLS": 2,                                 # calls of a thread between two interrupts
+    "LOAD_WALK_BLOCKS": 2, "LOAD_WALK_PASSES": 4,       # 2 MB of memory that is walked beside the run, and how often
+    "LOAD_THREAD_STACK_BYTES": 256,
 }
 
 TABLES_PA = memory_map.RAM_PA + 0x10_0000
@@ -142,6 +169,7 @@ BOOTSTACKS_OFFSET = 2 * PAGE_BYTES
 THREADS_OFFSET = 3 * PAGE_BYTES
 STOPPCBS_OFFSET = THREADS_OFFSET + memory_map.PES_MAX * THREAD_BYTES
 FREE_PAGES_OFFSET = STOPPCBS_OFFSET + memory_map.PES_MAX * PCB_BYTES
+PARK_PA = DATA_RUN_PA + BLOCK_BYTES - PARK_RUN_BYTES
 
 
 LAYOUT_RAM_BYTES_MOST = 1 << 30                         # what one L2 table maps, and the direct map has one
@@ -183,7 +211,7 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
     }
     tables = _table_constants(pes, stacks["STACK_TABLES"])
     kmem = _kmem_constants(STACK_RUN_PA + pes * stacks["STACK_STRIDE_BYTES"], memory_map.RAM_PA + ram_bytes, domains, domain_blocks)
-    parts = (build, fixed, stacks, tables, kmem, _pcpu_constants(pes, pcpu_offset_bytes, dpcpu_bytes), START_CONSTANTS, MP_OFFSETS, PCB_OFFSETS, FRAME_OFFSETS, PMAP_OFFSETS, KMEM_OFFSETS,
+    parts = (build, fixed, _park_constants(), stacks, tables, kmem, _pcpu_constants(pes, pcpu_offset_bytes, dpcpu_bytes), START_CONSTANTS, LOAD_CONSTANTS, WORK_OFFSETS, LOAD_OFFSETS, MP_OFFSETS, PCB_OFFSETS, FRAME_OFFSETS, PMAP_OFFSETS, KMEM_OFFSETS,
              VM_PAGE_OFFSETS, VM_PAGE_FLAGS, RESERVATION_OFFSETS, PCPU_OFFSETS, THREAD_OFFSETS, RENDEZVOUS_OFFSETS, GLOBAL_OFFSETS, DESCRIPTOR_FIELDS, REGISTER_VALUES, DEVICE_CONSTANTS)
     return {name: value for part in parts for name, value in part.items()}
 
@@ -241,6 +269,13 @@ def _kmem_constants(stacks_end_pa: int, ram_end_pa: int, domains: int, domain_bl
                      "L2_OFFSET": BLOCK_BYTES - 1, "L3C_OFFSET": 16 * PAGE_BYTES - 1, "PAGE_OFFSET": PAGE_BYTES - 1,
                      "DMAP_VA": dmap_va, "DMAP_OFFSET": dmap_va - memory_map.RAM_PA, "DOMAINSET_STRICT_BIT": 8,
                      "SAVED_ALL_VALID_BIT": 0}
+
+
+def _park_constants() -> dict[str, int]:
+    """What PEs are parked on: pages that the identity map and, at PARK_VA, tables of their own map."""
+    pages = {f"{name}_PA": PARK_PA + number * PAGE_BYTES for number, name in enumerate(PARK_PAGES)}
+    seen = {f"{name}_VA": PARK_VA + number * PAGE_BYTES for number, name in enumerate(PARK_PAGES)}
+    return {"PARK_PA": PARK_PA, "PARK_VA": PARK_VA, "PARK_RUN_BYTES": PARK_RUN_BYTES} | pages | seen | CHANGE_OFFSETS | PARK_OFFSETS
 
 
 def _pcpu_constants(pes: int, offset_bytes: int, dpcpu_bytes: int) -> dict[str, int]:
