@@ -5,8 +5,9 @@ from firmware.schemes.fault_retry import FAULT_RETRY
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
 from firmware.schemes.permanent_region import PERMANENT_REGION
+from firmware.schemes.rendezvous_park import RENDEZVOUS_PARK
 from firmware.schemes.scheme import Scheme
 
-SCHEMES: tuple[Scheme, ...] = (NAIVE, ASSERT_ONLY, PERMANENT_REGION, NO_PROMOTE, FAULT_RETRY, ABSTENTION)
+SCHEMES: tuple[Scheme, ...] = (NAIVE, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, ABSTENTION)
 
 __all__ = ["SCHEMES", "Scheme"]
