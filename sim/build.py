@@ -70,11 +70,17 @@ def _set_run(state: State, settings: Settings) -> None:
                     "instruction": dtypes.INTERLEAVE_INSTRUCTION}[settings.interleaving]
     _set(state, {
         "interleaving": interleaving, "quantum_cycles": settings.quantum_cycles or 0,
-        "soft_subset_of_l1": int(settings.interleaving == "instruction"), "seed": settings.seed,
-        "random": (settings.seed * 0x9E37_79B9_7F4A_7C15 + 0x2545_F491_4F6C_DD1D) & dtypes.NOWHERE or 1,
+        "soft_subset_of_l1": int(settings.interleaving == "instruction"),
         "event_mask": settings.event_mask, "recursion_limit": settings.recursion_limit, "livelock_limit": settings.livelock_limit,
         "semihosting": int(settings.semihosting),
     })
-    for index in range(settings.pes):
-        mixed = (settings.seed + 1) * 0xD1B5_4A32_D192_ED03 + (index + 1) * 0x9E37_79B9_7F4A_7C15
+    set_seed(state, settings.seed)
+
+
+def set_seed(state: State, seed: int) -> None:
+    """Every number that the model draws from now on follows from `seed`, 64 bits."""
+    _set(state, {"seed": seed, "random": (seed * 0x9E37_79B9_7F4A_7C15 + 0x2545_F491_4F6C_DD1D) & dtypes.NOWHERE or 1})
+    for index in range(len(state.pes)):
+        mixed = (seed + 1) * 0xD1B5_4A32_D192_ED03 + (index + 1) * 0x9E37_79B9_7F4A_7C15
         state.pes[index]["random"] = mixed & dtypes.NOWHERE or 1
+        state.pes[index]["injection_random"] = mixed * 0xBF58_476D_1CE4_E5B9 & dtypes.NOWHERE or 1

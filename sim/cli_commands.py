@@ -65,6 +65,8 @@ def run(
     listing: Annotated[Path | None, typer.Option(metavar="FILE", help="Write addresses, bytes, source lines.")] = None,
     recursion_limit: Annotated[int | None, typer.Option(metavar="N", help="Nested exceptions before the verdict.")] = None,
     livelock_limit: Annotated[int | None, typer.Option(metavar="N", help="Equal vector entries before the verdict.")] = None,
+    serror_period: Annotated[int, typer.Option(metavar="CYCLES", help="SErrors at all PEs but PE 0, at random; mean time between.")] = 0,
+    fiq_period: Annotated[int, typer.Option(metavar="CYCLES", help="The same of FIQs.")] = 0,
 ) -> Action:
     """Run a kernel until it ends, can do nothing more, or has used up its budget."""
     from sim.cli_run import Options, execute
@@ -73,5 +75,5 @@ def run(
         kernel=kernel, pes=pes, profile=profile, interleaving=interleaving, fidelity=fidelity, quantum=quantum, seed=seed, budget=budget,
         start=start, append=append, ram=ram, rounds=rounds, warmup=warmup, json=json, events=events, semihosting=semihosting,
         define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
-        recursion_limit=recursion_limit, livelock_limit=livelock_limit)
+        recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period)
     return lambda: execute(options)

@@ -16,7 +16,7 @@ from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
 from sim.errors import UserError
 from sim.loader.image import Image, check_segments
 from sim.loader.load import SOURCE_SUFFIXES, load_image
-from sim.settings import BUDGET_DEFAULT_CYCLES, Settings
+from sim.settings import BUDGET_DEFAULT_CYCLES, PERIOD_MOST_CYCLES, Settings
 from sim.timing.profile import Profile, load_profile, profile_names
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Options:
     listing: Path | None = None
     recursion_limit: int | None = None
     livelock_limit: int | None = None
+    serror_period: int = 0
+    fiq_period: int = 0
 
 
 def print_kernels() -> int:
@@ -92,6 +94,7 @@ def execute(options: Options) -> int:
     profile = load_profile(options.profile)
     for path in (options.json, options.events, options.listing):
         _check_writable(path)
+    _check_periods(options, pes)
     constants = kernel_constants(chosen, options, pes)
     image = _load(chosen, options, constants)
     check_segments(image, RAM_PA, settings["ram_bytes"])
@@ -103,6 +106,9 @@ def execute(options: Options) -> int:
 
     prepare()
     machine = _build(profile, settings, image, marks)
+    for pe in range(1, pes):
+        machine.inject_serrors(pe, options.serror_period)
+        machine.inject_fiqs(pe, options.fiq_period)
     result = machine.run(budget_cycles)
     return _finish(machine, result, chosen, constants, options)
 
@@ -140,6 +146,14 @@ def machine_settings(options: Options, pes: int) -> dict[str, Any]:
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)
     return settings
+
+
+def _check_periods(options: Options, pes: int) -> None:
+    for name, period_cycles in (("--serror-period", options.serror_period), ("--fiq-period", options.fiq_period)):
+        if not 0 <= period_cycles <= PERIOD_MOST_CYCLES:
+            raise UserError(f"{name} {period_cycles}: it must be from 0 to 2**40 cycles")
+        if period_cycles and pes == 1:
+            raise UserError(f"{name} {period_cycles} concerns all PEs but PE 0, and there is no other: give --pes 2 or more")
 
 
 def kernel_constants(chosen: Kernel | Path, options: Options, pes: int) -> dict[str, int]:

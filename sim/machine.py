@@ -6,6 +6,7 @@
 import signal
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from sim.arch.memory_map import IMAGE_OFFSET_BYTES, PAGE_BYTES, RAM_PA
 from sim.arch.syndrome import describe_esr
-from sim.build import build_state
+from sim.build import build_state, set_seed
 from sim.devices import psci, semihosting
 from sim.devices.device_tree import build_device_tree
 from sim.engine import power
@@ -23,6 +24,7 @@ from sim.engine.memory import output_address, read_virtual
 from sim.errors import SimulatorError, UserError
 from sim.hot import gic, stops
 from sim.hot.exception import settle_step
+from sim.hot.injection import next_due_cycles
 from sim.hot.loop import run as run_compiled
 from sim.hot.schedule import rebuild
 from sim.loader.image import Image, check_segments
@@ -30,7 +32,8 @@ from sim.loader.load import load_image
 from sim.observers import verdict as verdicts
 from sim.observers.verdict import Verdict
 from sim.result import Result, pe_statistics
-from sim.settings import BUDGET_DEFAULT_CYCLES, Settings
+from sim.settings import BUDGET_DEFAULT_CYCLES, PERIOD_MOST_CYCLES, Settings
+from sim.snapshot import Snapshot, SnapshotKeeper
 from sim.state import dtypes
 from sim.state.events import BY_NAME, EVENT_CONSOLE
 from sim.timing.profile import Profile, load_profile
@@ -79,6 +82,7 @@ class Machine:
         self._schedule_stale = True
         self._verdict: Verdict | None = None
         self._interrupted = False
+        self._snapshots = SnapshotKeeper(self.state, self._instances, self._steppers)
 
     # ---- loading
 
@@ -101,7 +105,7 @@ class Machine:
         self._watch(marks)
         for index in range(self.settings.pes if self.settings.start == "all" else 1):
             power.power_on(self.state, self._instances[index], index, image.entry_pa, x0, at_cycle=0)
-        self._schedule_stale = True
+        self._disturb()
         return self
 
     def _place_device_tree(self, image: Image) -> int:
@@ -158,11 +162,13 @@ class Machine:
             return
         self.state.ram[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
         pages = self.state.page_flags[offset // PAGE_BYTES : (offset + len(data) - 1) // PAGE_BYTES + 1]
+        pages |= dtypes.PAGE_TOUCHED
         if (pages & dtypes.PAGE_EXECUTED).any():
             pages &= 0xFF ^ (dtypes.PAGE_EXECUTED | dtypes.PAGE_COPIED)     # the next fetch looks at the page anew (sim.hot.code_pages)
             self.state.pes["soft_flush"] = 1
             self.state.pes["code_flush"] = 1
             self.state.machine[0]["facts_stale"] = 1
+            self.state.machine[0]["resuming"] = 0
 
     def _offset(self, pa: int, size_bytes: int) -> int:
         if not RAM_PA <= pa <= RAM_PA + self.state.ram.nbytes - size_bytes:
@@ -188,7 +194,7 @@ class Machine:
 
     def inject_serror(self, pe: int, at_cycle: int, syndrome: int = 0) -> None:
         """An SError interrupt becomes pending at PE `pe` at a cycle of its clock. syndrome: ISS, 25 bits."""
-        self._schedule_stale = True
+        self._disturb()
         self.state.pes[pe]["serror_due_cycles"] = at_cycle
         self.state.pes[pe]["serror_syndrome"] = syndrome & 0x1FF_FFFF
 
@@ -197,20 +203,65 @@ class Machine:
         if line not in ("irq", "fiq"):
             raise UserError(f"there is no interrupt line {line!r}: irq or fiq")
         self.state.pes[pe][f"{line}_injected"] = int(asserted)
+        self._signal(pe)
+
+    def inject_serrors(self, pe: int, period_cycles: int, syndrome: int = 0) -> None:
+        """SErrors become pending at PE `pe` again and again, the next always 0.5 to 1.5 periods after the last, by seed; 0: no more do.
+
+        Each is an event "injected"; while one is pending and masked by PSTATE.A, further ones change nothing. syndrome: ISS, 25 bits.
+        Raises UserError for a PE that does not exist or a period outside 0..2**40.
+        """
+        record, due_cycles = self._first_due(pe, period_cycles)
+        record["serror_period_cycles"], record["serror_due_cycles"] = period_cycles, due_cycles
+        record["serror_syndrome"] = syndrome & 0x1FF_FFFF
+        self._disturb()
+
+    def inject_fiqs(self, pe: int, period_cycles: int) -> None:
+        """A FIQ is signalled to PE `pe` again and again, at such times as SErrors are, and with such errors, by inject_serrors; 0: no more are.
+
+        Each stays signalled, beside what the GIC signals, until the PE takes a FIQ, which PSTATE.F may mask; then it is gone, and reading
+        ICC_IAR0_EL1 finds nothing of it. Each is an event "injected"; one that is due while another is signalled changes nothing.
+        """
+        record, due_cycles = self._first_due(pe, period_cycles)
+        record["fiq_period_cycles"], record["fiq_pulse_due_cycles"] = period_cycles, due_cycles
+        self._signal(pe)
+
+    def _first_due(self, pe: int, period_cycles: int) -> tuple[Any, int]:
+        if not 0 <= pe < self.settings.pes:
+            raise UserError(f"there is no PE {pe}: the machine has {self.settings.pes}")
+        if not 0 <= period_cycles <= PERIOD_MOST_CYCLES:
+            raise UserError(f"a period of {period_cycles} cycles: it must be from 0 to 2**40")
+        record = self.state.pes[pe]
+        with np.errstate(over="ignore"):
+            return record, int(next_due_cycles(self.state.handle, pe, np.uint64(period_cycles), record["cycles"]))
+
+    def _signal(self, pe: int) -> None:
+        """What is signalled to a PE has changed from outside."""
         rebuild(self.state.handle)
         gic.refresh(self.state.handle, pe)
+        self._disturb()
 
-    def run(self, budget_cycles: int = BUDGET_DEFAULT_CYCLES) -> Result:
+    def _disturb(self) -> None:
+        """Something was changed from outside that a PE must be scheduled anew for: an interrupted slice is over."""
+        self._schedule_stale = True
+        self.state.machine[0]["resuming"] = 0
+
+    def run(self, budget_cycles: int = BUDGET_DEFAULT_CYCLES, until: str | None = None) -> Result:
         """Run until the guest ends, nothing can happen any more, or `budget_cycles` of simulated time in total are used up.
 
-        Calling it again goes on where it stopped. Ctrl-C ends it with the verdict so far.
+        until: one of the marks given to load(). The run then stops, with the verdict "paused", when a PE is about to run the block of
+        instructions in which that symbol lies (instruction interleaving: the instruction itself), before its event "mark".
+        Calling it again goes on where it stopped, as if it had not. Ctrl-C ends it with the verdict so far.
         """
         if self.image is None:
             raise UserError("nothing is loaded: call load() first")
         if not 1 <= budget_cycles < BUDGET_MOST_CYCLES:
             raise UserError(f"budget of {budget_cycles} cycles: it must be from 1 to 2**47")
         machine, started = self.state.machine[0], time.perf_counter()
+        if until is not None and until not in self.watched:
+            raise UserError(f"{until!r} is not among the marks given to load(): {', '.join(self.watched) or 'there are none'}")
         machine["budget_cycles"] = budget_cycles
+        machine["until"] = 0 if until is None else self.watched.index(until) + 1
         self._verdict = self._verdict if self._verdict and self._verdict.kind == verdicts.EXITED else None
         self._interrupted = False
         if self._schedule_stale:                            # else a slice that paused goes on as if it had not
@@ -235,6 +286,30 @@ class Machine:
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
         return self._result(time.perf_counter() - started)
+
+    def snapshot(self) -> Snapshot:
+        """All state as it is now, for restore(): arrays, registers, RAM, event log, console text, verdict. The machine can go on.
+
+        What follows is the same, byte for byte of the event log, after this and after every restore of it; and the same as if no snapshot
+        had been taken, as long as the L1 TLBs hold what the engine's soft TLB held, and no instructions wait for IC IVAU.
+        """
+        self._drain()
+        return self._snapshots.take(self._next_cycle(), self.log, bytes(self._text), self._verdict, self._schedule_stale)
+
+    def restore(self, snapshot: Snapshot, seed: int | None = None) -> None:
+        """Put everything back as it was when snapshot() gave this; the event log goes on from there. As often as one likes.
+
+        seed: what is drawn from now on follows from it, as in a machine built with it, and no longer from what was drawn before. Results
+        given earlier keep their events; observers are told of what happens again. Raises UserError for another machine's snapshot.
+        """
+        if not self._snapshots.owns(snapshot):
+            raise UserError("this snapshot was taken of another machine")
+        settings = replace(self.settings, seed=int(snapshot.arrays["machine"][0]["seed"]) if seed is None else seed)
+        self._snapshots.restore(snapshot)
+        self.log, self._text = snapshot.log.copy(), bytearray(snapshot.text)
+        self._verdict, self._schedule_stale, self.settings = snapshot.verdict, snapshot.schedule_stale, settings
+        if seed is not None:
+            set_seed(self.state, seed)
 
     def clock_cycles(self) -> int:
         """Cycle at which the PE that is furthest behind next has something to do."""
@@ -269,8 +344,7 @@ class Machine:
     def _print(self, data: bytes) -> None:
         self._text += data
         if self._console is not None:
-            text = data.decode("utf-8", "replace")
-            self._console(text)
+            self._console(data.decode("utf-8", "replace"))
 
     # ---- what the loop came back for
 
@@ -303,6 +377,8 @@ class Machine:
             return self._at(verdicts.LIVELOCK, f"the vector faults on itself, SP constant at {int(record['entry_sp']):#x}: "
                             f"{int(record['same_entries'])} entries with ELR {int(record['entry_elr']):#x}"
                             f"{self._named(int(record['entry_elr']))}", pe)
+        if reason == stops.REASON_MARK:
+            return self._at(verdicts.PAUSED, f"about to pass {self.watched[int(self.state.machine[0]['until']) - 1]}", pe)
         if reason == stops.REASON_ENGINE:
             return self._at(verdicts.ENGINE, f"the engine stopped with error {int(record['stop_a'])}, which has no architectural meaning", pe)
         raise SimulatorError(f"the run loop returned reason {reason} (seed {self.settings.seed})")
@@ -312,14 +388,12 @@ class Machine:
         if depth == 0:
             return f"{int(record['nested_entries'])} exceptions taken inside each other's handlers without a return"
         text = f"{depth} exceptions ({describe_esr(esr)}) at {elr:#x}{self._named(elr)}, each in the handler of the one before"
-        vector = int(record["entry_elr"])
-        if vector != elr:
+        if (vector := int(record["entry_elr"])) != elr:
             text += f"; then the stack was used up and the vector {vector:#x}{self._named(vector)} faults on itself"
         return text
 
     def _named(self, address: int) -> str:
-        name = self.symbol(address)
-        return f" <{name}>" if name else ""
+        return f" <{name}>" if (name := self.symbol(address)) else ""
 
     def _at(self, kind: str, reason: str, pe: int | None = None, exit_status: int | None = None) -> Verdict:
         if pe is None:

@@ -12,6 +12,7 @@ STARTS = ("one", "all")
 QUANTUM_DEFAULT_CYCLES = 1024
 BUDGET_DEFAULT_CYCLES = 500_000_000
 RAM_LEAST_BYTES = 1 << 20
+PERIOD_MOST_CYCLES = 1 << 40            # of periodic injection
 
 
 @dataclass(frozen=True)

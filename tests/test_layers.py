@@ -12,7 +12,7 @@ ROOMS = ("errors", "compiled_cache", "arch", "state", "hot", "engine", "devices"
 #: Modules directly in sim/: the room that each belongs to.
 TOP_LEVEL = {
     "errors": "errors", "compiled_cache": "compiled_cache", "settings": "timing", "build": "loader", "view": "loader", "tables": "loader",
-    "result": "loader", "machine": "machine", "report": "cli",
+    "result": "loader", "snapshot": "loader", "machine": "machine", "report": "cli",
 }
 ENGINES = {"unicorn"}
 

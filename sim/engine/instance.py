@@ -21,7 +21,7 @@ from sim.engine.offsets import find_offsets
 from sim.engine.symbols import library
 from sim.errors import SimulatorError
 from sim.hot.observe import CTL_TB_FLUSH
-from sim.hot.soft_tlb import CTL_TLB_FLUSH, NEVER_NS
+from sim.hot.soft_tlb import NEVER_NS
 from sim.state.arrays import State
 from sim.state.dtypes import NOWHERE
 
@@ -117,19 +117,26 @@ class Instance:
         """V0..V31, 128 bits."""
         return int(self._uc.reg_read(arm64_const.UC_ARM64_REG_Q0 + number))
 
-    def flush(self) -> None:
-        """Drop every translation of code and of addresses (after memory was changed from outside)."""
-        for request in (CTL_TB_FLUSH, CTL_TLB_FLUSH):       # the binding has no method for the second
-            _check(library.uc_ctl(ctypes.c_void_p(self.handle), int(request)), "drop its translations")
+    def flush_code(self) -> None:
+        """Drop every translation of code (after memory was changed from outside)."""
+        _check(library.uc_ctl(ctypes.c_void_p(self.handle), int(CTL_TB_FLUSH)), "drop its translations")
 
 
 class Context:
-    """Room for the registers of one instance, for moving them to another."""
+    """Room for the registers of one instance, for moving them to another or for keeping them."""
 
     def __init__(self, instance: Instance) -> None:
         pointer = ctypes.c_void_p()
         _check(library.uc_context_alloc(ctypes.c_void_p(instance.handle), ctypes.byref(pointer)), "make room for a register context")
         self.address = int(pointer.value or 0)
+
+    def save(self, instance: Instance) -> None:
+        """Keep the registers that an instance has now: general, vector, system, and its exclusive monitor."""
+        _check(library.uc_context_save(ctypes.c_void_p(instance.handle), ctypes.c_void_p(self.address)), "save its registers")
+
+    def restore(self, instance: Instance) -> None:
+        """Give an instance the registers that are kept here."""
+        _check(library.uc_context_restore(ctypes.c_void_p(instance.handle), ctypes.c_void_p(self.address)), "take registers")
 
     def __del__(self) -> None:
         library.uc_context_free(ctypes.c_void_p(self.address))

@@ -51,6 +51,7 @@ EVENT_MARK, EVENT_TLBI_COMPLETE = u64(events.EVENT_MARK), u64(events.EVENT_TLBI_
 UNPROVED = u64(dtypes.NOWHERE)          # BLOCK_FACTS.requirements: alignment could not be proved
 CANNOT_PROVE = np.int64(-1)
 FACTS_SCRATCH, REQUIREMENTS_SCRATCH = 64, 96
+UNTIL_BITS = u64(9)                     # of PE.stopped_before: MACHINE.until; above them instructions executed until then
 WATCHED = u64(1 << 62)                  # BLOCK_FACTS.flags: a watched symbol lies in the block
 
 FLAG_FP, FLAG_DSB, FLAG_ERET = u64(instruction.FLAG_FP), u64(instruction.FLAG_DSB), u64(instruction.FLAG_ERET)
@@ -157,6 +158,21 @@ def emit_marks(m, i, va, pa, size):  # type: ignore[no-untyped-def]
 
 
 @njit
+def stops_here(m, i, pa, size):  # type: ignore[no-untyped-def]
+    """Whether the run is to stop before [pa, pa + size), because MACHINE.until lies there. It does so once: then the PE goes on."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    until = machine["until"]
+    if until == ZERO or marks_of(m)[np.int64(until - ONE)] - pa >= size:
+        return False
+    here = pe["instructions"] << UNTIL_BITS | until
+    if pe["stopped_before"] == here:
+        return False
+    pe["stopped_before"] = here
+    machine["until_reached"] = ONE
+    return True
+
+
+@njit
 def fp_is_trapped(m, i):  # type: ignore[no-untyped-def]
     """Whether CPACR_EL1.FPEN traps FP and SIMD at the present exception level."""
     trapped = pe_of(m, i)["fp_trapped"]
@@ -199,6 +215,8 @@ def _special(m, i, facts, va, pa, size):  # type: ignore[no-untyped-def]
     """Look at a block that needs it. Returns the STOP_* with which to stop before it, or 0 to let it run."""
     pe = pe_of(m, i)
     flags = facts["flags"]
+    if flags & WATCHED != ZERO and stops_here(m, i, pa, size):
+        return STOP_AT_BLOCK
     if flags & (FLAG_UNANNOUNCED | FLAG_NARROW_SIGNED) != ZERO:
         return STOP_STEP
     if flags & FLAG_FP != ZERO and pe["fp_trapped"] != ZERO and fp_is_trapped(m, i):

@@ -16,6 +16,7 @@ u64, u32, u8 = np.uint64, np.uint32, np.uint8
 ZERO, ONE = u64(0), u64(1)
 LOW_WORD = u64(0xFFFF_FFFF)
 EXECUTED, COPIED = u8(dtypes.PAGE_EXECUTED), u8(dtypes.PAGE_COPIED)
+TOUCHED = u8(dtypes.PAGE_TOUCHED)
 NOT_FETCHED = u8(0xFF ^ (dtypes.PAGE_EXECUTED | dtypes.PAGE_COPIED))
 PAGE_SHIFT, WORDS_SHIFT = u64(12), 9    # a page of 4096 bytes is 512 words of 64 bits
 
@@ -79,12 +80,13 @@ def look_at_code(m, page):  # type: ignore[no-untyped-def]
 
 @njit
 def code_written(m, i, offset, size):  # type: ignore[no-untyped-def]
-    """PE i has changed `size` bytes at `offset` in RAM: if instructions were fetched from there, they are looked at again.
+    """PE i has changed `size` bytes at `offset` in RAM, not by a plain store: if instructions were fetched from there, they are looked at again.
 
     The engine's soft TLB is emptied at once, because the next block is translated before anything of ours runs.
     """
     flags, words = page_flags_of(m), ram_words_of(m)
     page = np.int64(offset >> PAGE_SHIFT)
+    flags[page] |= TOUCHED
     if flags[page] & EXECUTED == u8(0):
         return
     first, last = np.int64(offset >> u64(3)), np.int64((offset + size - ONE) >> u64(3))

@@ -6,19 +6,20 @@ from sim.state.handle import machine_of, pe_of, ring_of
 
 u64 = np.uint64
 ZERO, ONE = u64(0), u64(1)
-_ROOM = u64(4096)                       # a slice ends when less than this is left
+INTERRUPTED = u64(1)                    # PE.limit_cycles: Python is to look, then the slice goes on as if nothing had happened
+_ROOM = u64(4096)                       # a slice is interrupted when less than this is left
 
 
 @njit
 def emit(m, i, kind, aux, a, b, c):  # type: ignore[no-untyped-def]
-    """Append one event of PE i at its present cycle. A nearly full ring ends the slice; a full one counts the loss."""
+    """Append one event of PE i at its present cycle. A nearly full ring interrupts the slice; a full one counts the loss."""
     machine = machine_of(m)
     if (machine["event_mask"] >> u64(kind)) & ONE == ZERO:
         return
     head = machine["ring_head"]
     used = head - machine["ring_tail"]
     if used + _ROOM > machine["ring_mask"]:
-        pe_of(m, i)["limit_cycles"] = ZERO
+        pe_of(m, i)["limit_cycles"] = min(pe_of(m, i)["limit_cycles"], INTERRUPTED)
         machine["stop_request"] = ONE
         if used > machine["ring_mask"]:
             machine["ring_lost"] += ONE

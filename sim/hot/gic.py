@@ -13,6 +13,7 @@ from numba import njit
 
 from sim.hot import counter
 from sim.hot.events import emit
+from sim.hot.injection import note_pulse
 from sim.hot.schedule import reschedule
 from sim.state import dtypes, events
 from sim.state.handle import gic_of, machine_of, pe_of, spi_of
@@ -229,14 +230,16 @@ def passes(m, i, intid):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def lines(m, i, now):  # type: ignore[no-untyped-def]
-    """Both interrupt lines of PE i at a cycle, whatever PSTATE masks: SIGNAL_IRQ | SIGNAL_FIQ. An injected line comes on top of the GIC's."""
+    """Both interrupt lines of PE i at a cycle, whatever PSTATE masks: SIGNAL_IRQ | SIGNAL_FIQ. What is injected comes on top of the GIC's."""
     i = u64(i)
     fold(m, i, now)
     pe = pe_of(m, i)
+    if pe["fiq_pulse_due_cycles"] <= now:
+        note_pulse(m, i, now)
     result = SIGNAL_NONE
     if pe["irq_injected"] != ZERO:
         result |= SIGNAL_IRQ
-    if pe["fiq_injected"] != ZERO:
+    if pe["fiq_injected"] | pe["fiq_pulse"] != ZERO:
         result |= SIGNAL_FIQ
     intid = highest(m, i, now)
     if intid != SPURIOUS and passes(m, i, intid):
@@ -267,7 +270,7 @@ def next_due(m, i):  # type: ignore[no-untyped-def]
     now = pe["cycles"]
     if lines(m, i, now) != SIGNAL_NONE:
         return now
-    soonest = NOWHERE
+    soonest = pe["fiq_pulse_due_cycles"]
     candidates = _candidates(m, i)
     due = g["sgi_due_cycles"]
     for n in range(16):

@@ -9,7 +9,7 @@ from numba import njit
 from sim.hot import stops
 from sim.hot.block import AFTERWARDS, FLAG_DAIF, FLAG_SEV, FLAG_SEVL, FLAG_WFI
 from sim.hot.calls import context_restore, emu_start, emu_stop, uc_ctl
-from sim.hot.events import emit
+from sim.hot.events import INTERRUPTED, emit
 from sim.hot.exception import (
     INTR_UNDEFINED,
     KIND_FIQ,
@@ -25,6 +25,7 @@ from sim.hot.exception import (
     word_at,
 )
 from sim.hot.gic import lines, refresh
+from sim.hot.injection import next_due_cycles
 from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
 from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, reschedule, second_cycle
@@ -50,7 +51,7 @@ STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
 STOP_DSB, STOP_FP = u64(stops.STOP_DSB), u64(stops.STOP_FP)
 REASON_CHUNK, REASON_DRAIN, REASON_BUDGET = u64(stops.REASON_CHUNK), u64(stops.REASON_DRAIN), u64(stops.REASON_BUDGET)
 REASON_DEADLOCK, REASON_ALL_OFF = u64(stops.REASON_DEADLOCK), u64(stops.REASON_ALL_OFF)
-REASON_STEPPER = u64(stops.REASON_STEPPER)
+REASON_STEPPER, REASON_MARK = u64(stops.REASON_STEPPER), u64(stops.REASON_MARK)
 
 
 @njit
@@ -87,7 +88,7 @@ def _take_interrupts(m, i):  # type: ignore[no-untyped-def]
     pe = pe_of(m, i)
     pe["irq_waiting"] = ZERO
     if pe["serror_due_cycles"] <= pe["cycles"]:
-        pe["serror_due_cycles"] = NOWHERE
+        pe["serror_due_cycles"] = next_due_cycles(m, i, pe["serror_period_cycles"], pe["cycles"])
         pe["serror_pending"] = ONE
         emit(m, i, EVENT_INJECTED, KIND_SERROR, pe["serror_syndrome"], ZERO, ZERO)
     if pe["serror_pending"] != ZERO:
@@ -109,6 +110,8 @@ def _take_interrupts(m, i):  # type: ignore[no-untyped-def]
         return
     pe["cycles"] += machine_of(m)["cost_interrupt"]
     pe["n_interrupts"] += ONE
+    if takes_fiq:
+        pe["fiq_pulse"] = ZERO
     enter(m, i, KIND_FIQ if takes_fiq else KIND_IRQ, ZERO, NOWHERE, general(m, i)[PC])
 
 
@@ -228,23 +231,31 @@ def _step_block(m, i):  # type: ignore[no-untyped-def]
 
 @njit
 def _slice(m, i):  # type: ignore[no-untyped-def]
-    """One slice of PE i. Returns whether it only pauses, for Python to look: it goes on later as if it had not."""
+    """One slice of PE i. Returns whether it is only interrupted, for Python to look: it goes on later as if it had not been."""
     pe, machine = pe_of(m, i), machine_of(m)
-    _prepare(m, i)
-    if machine["reason"] != ZERO:
-        return False
-    pe["slices"] += ONE
+    resumes = machine["resuming"] == u64(i) + ONE
+    machine["resuming"] = ZERO
+    if not resumes:
+        _prepare(m, i)
+        if machine["reason"] != ZERO:
+            return False
+        pe["slices"] += ONE
     if machine["interleaving"] == INTERLEAVE_INSTRUCTION:
         _step(m, i)
+        if machine["until_reached"] != ZERO:
+            return True
     else:
         end = _limit(m, i)
         pause = max(min(machine["chunk_end_cycles"], machine["budget_cycles"]), pe["cycles"] + ONE)
-        pe["limit_cycles"] = min(end, pause)
+        limit = min(end, pause)
+        pe["limit_cycles"] = limit
         pe["stop"] = ZERO
         pe["fault_pending"] = ZERO
         error = emu_start(pe["uc"], general(m, i)[PC], ZERO, ZERO, ZERO)
-        if pe["limit_cycles"] == pause and pe["cycles"] >= pause and pe["cycles"] < end and error == NO_ERROR and _is_only_limited(pe):
-            return True
+        if error == NO_ERROR and pe["cycles"] < end and _is_only_limited(pe):
+            wanted = pe["limit_cycles"] == INTERRUPTED or machine["until_reached"] != ZERO
+            if wanted or (pe["limit_cycles"] == limit and pe["cycles"] >= limit):
+                return True
         if _finish(m, i, error):
             _step_block(m, i)
     if pe["monitor_used"] != ZERO and machine["pes"] > ONE:
@@ -293,7 +304,11 @@ def run(m):  # type: ignore[no-untyped-def]
         elif now >= machine["chunk_end_cycles"]:
             machine["reason"] = REASON_CHUNK
         else:
-            paused = _slice(m, i) if running or wake(m, i, now) else False
-            if not paused:
+            if (running or wake(m, i, now)) and _slice(m, i):
+                machine["resuming"] = u64(i) + ONE
+            else:
                 reschedule(m, i)
+            if machine["until_reached"] != ZERO:
+                machine["until_reached"] = ZERO
+                machine["reason"] = REASON_MARK
     return machine["reason"]

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from sim.hot import stops
+from sim.hot.code_pages import code_written
 from sim.hot.exception import take_abort, take_alignment_fault
 from sim.hot.observe import MONITORED, PAGE_SHIFT, STATUS_EXTERNAL, break_reservations, refuse
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, SP, general, pstate
@@ -82,6 +83,7 @@ def run_narrow_signed(m, i, word, pc):  # type: ignore[no-untyped-def]
     new = operand if operand_is_less == (word & _MINIMUM != ZERO) else old
     for k in range(np.int64(size_bytes)):
         ram[np.int64(offset) + k] = u8((new >> u64(8 * k)) & u64(0xFF))
+    code_written(m, np.int64(i), offset, size_bytes)
     if page_flags_of(m)[np.int64(offset >> PAGE_SHIFT)] & MONITORED != u8(0):
         break_reservations(m, np.int64(i), offset + machine["ram_pa"])
     if target != THIRTY_ONE:

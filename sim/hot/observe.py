@@ -10,7 +10,7 @@ from numba import njit
 from sim.arch import instruction, memory_map, syndrome
 from sim.hot import pl011, stops
 from sim.hot.calls import context_save, emu_stop
-from sim.hot.code_pages import COPIED, code_written, look_at_code
+from sim.hot.code_pages import COPIED, TOUCHED, code_written, look_at_code
 from sim.hot.decode import instruction_flags
 from sim.hot.events import emit
 from sim.hot.exception import word_at
@@ -114,7 +114,7 @@ def _hand_out_ram(m, i, uc, page, access, allowed):  # type: ignore[no-untyped-d
     if state & OBSERVED != u8(0):
         return WINDOW_PA, allowed & (PERMISSION_R | PERMISSION_W)
     if allowed & PERMISSION_W != ZERO:
-        flags[page] = state | WRITTEN
+        flags[page] = state | WRITTEN | TOUCHED
     return machine_of(m)["ram_pa"], allowed & (PERMISSION_R | PERMISSION_W)
 
 

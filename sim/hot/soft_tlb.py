@@ -26,7 +26,7 @@ def hold_windows(m, i):  # type: ignore[no-untyped-def]
         address += machine["soft_window_stride"]
 
 
-@njit
+@njit(cache=True)
 def empty_soft_tlb(m, i, uc):  # type: ignore[no-untyped-def]
     """Empty the soft TLBs of an instance, which is PE i's active one."""
     hold_windows(m, i)

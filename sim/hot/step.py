@@ -26,6 +26,7 @@ from sim.hot.block import (
     enter_page,
     fp_is_trapped,
     sp_is_misaligned,
+    stops_here,
 )
 from sim.hot.calls import context_restore, context_save, emu_start
 from sim.hot.decode import OUT_ALIGNMENT_BYTES, OUT_KIND, cost_class, effective_address, instruction_flags, memory_access
@@ -55,7 +56,9 @@ ISS_FP = u64(1 << 24 | 0xE << 20)       # CV = 1, COND = 0b1110
 STOP_DSB = u64(stops.STOP_DSB)
 FLAG_EXCLUSIVE_OR_ATOMIC = u64(instruction.FLAG_EXCLUSIVE | instruction.FLAG_ATOMIC)
 ACCESS_SCRATCH = 160
+INTERLEAVE_INSTRUCTION = u64(dtypes.INTERLEAVE_INSTRUCTION)
 TAKEN, READY, WAITS = np.int64(0), np.int64(1), np.int64(2)
+STOPS_HERE = np.int64(3)
 
 
 @njit
@@ -83,7 +86,10 @@ def _is_misaligned(m, i, word, pc, flags):  # type: ignore[no-untyped-def]
 
 @njit
 def _before(m, i, pc):  # type: ignore[no-untyped-def]
-    """Everything that can happen before the instruction at `pc`: READY to run it, TAKEN an exception instead, WAITS for a DSB."""
+    """Everything that can happen before the instruction at `pc`: READY to run it, TAKEN an exception instead, WAITS for a DSB.
+
+    STOPS_HERE: the run stops before it. Not asked of the instructions of a block that is stepped: there it has been asked of the block.
+    """
     pe = pe_of(m, i)
     if pc & u64(3) != ZERO:
         enter_synchronous(m, i, EC_PC_ALIGNMENT, ZERO, pc, pc)
@@ -96,6 +102,8 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
             return TAKEN
     pe["block_va"], pe["block_pa"], pe["block_bytes"] = pc, pe["code_pa"] | (pc & PAGE_OFFSET), FOUR
     pe["repeatable"] = ZERO
+    if machine_of(m)["until"] != ZERO and machine_of(m)["interleaving"] == INTERLEAVE_INSTRUCTION and stops_here(m, i, pe["block_pa"], FOUR):
+        return STOPS_HERE
     word = word_at(m, pe, pc)
     flags = instruction_flags(word) | unannounced_flag(word)
     if flags & FLAG_UNANNOUNCED != ZERO:
@@ -126,7 +134,7 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
 
 @njit
 def run_one(m, i):  # type: ignore[no-untyped-def]
-    """Run one instruction on the active instance. Returns (READY, engine error) if it was run, else (TAKEN or WAITS, 0)."""
+    """Run one instruction on the active instance. Returns (READY, engine error) if it was run, else (TAKEN, WAITS or STOPS_HERE, 0)."""
     pe = pe_of(m, i)
     pc = general(m, i)[PC]
     outcome = _before(m, i, pc)

@@ -22,4 +22,5 @@ REASON_SEMIHOSTING = 7      # HLT #0xF000 at its PC
 REASON_RECURSION = 8
 REASON_LIVELOCK = 9
 REASON_ENGINE = 10          # the engine returned an error that has no architectural meaning; PE.stop_a = its number
+REASON_MARK = 12            # PE `reason_pe` is about to run the block in which the symbol MACHINE.until lies
 REASON_STEPPER = 11         # PE `reason_pe` needs its second engine instance, for single instructions

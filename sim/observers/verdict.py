@@ -1,11 +1,11 @@
 """How a run ended: one word, who, where, why, and the exit code of the command."""
 from dataclasses import dataclass
 
-FINISHED, EXITED, BUDGET, DEADLOCK, RECURSION, LIVELOCK, INTERRUPTED, ENGINE = (
-    "finished", "exited", "budget", "deadlock", "recursion", "livelock", "interrupted", "engine",
+FINISHED, EXITED, BUDGET, DEADLOCK, RECURSION, LIVELOCK, INTERRUPTED, ENGINE, PAUSED = (
+    "finished", "exited", "budget", "deadlock", "recursion", "livelock", "interrupted", "engine", "paused",
 )
 #: Exit codes of `quiesce run`. "exited" gives the guest's own status.
-EXIT_CODES = {FINISHED: 0, BUDGET: 101, DEADLOCK: 102, RECURSION: 103, LIVELOCK: 104, INTERRUPTED: 130, ENGINE: 105}
+EXIT_CODES = {FINISHED: 0, BUDGET: 101, DEADLOCK: 102, RECURSION: 103, LIVELOCK: 104, INTERRUPTED: 130, ENGINE: 105, PAUSED: 106}
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class State:
             pe = self.pes[index]
             pe["machine"], pe["index"], pe["soft_generation"] = self.handle, index, 1
             for name in ("code_va", "code_pa", "reserved_pa", "tlbi_due_cycles", "irq_due_cycles", "wake_cycles", "timer_due_cycles",
-                         "serror_due_cycles"):
+                         "serror_due_cycles", "fiq_pulse_due_cycles"):
                 pe[name] = dtypes.NOWHERE
             pe["random"] = 0x9E37_79B9_7F4A_7C15 ^ (index + 1)
             self.gic[index]["sgi_due_cycles"][:] = dtypes.NOWHERE

@@ -66,7 +66,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 7                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 1                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -97,6 +97,9 @@ PE = np.dtype(
         # interrupts and timers
         "wake_cycles", "cntv_ctl", "cntv_cval", "cntp_ctl", "cntp_cval", "timer_due_cycles",
         "fiq_injected", "irq_injected", "serror_syndrome",
+        # periodic injection (`sim.hot.injection`): mean time between two, 0 = none; fiq_pulse: one is signalled and not yet taken
+        "serror_period_cycles", "fiq_period_cycles", "fiq_pulse", "fiq_pulse_due_cycles", "injection_random",
+        "stopped_before",                                      # where the last run stopped for MACHINE.until: see `sim.hot.block`
         # statistics
         "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
         "n_walk_reads", "n_walk_cache_hits",
@@ -160,6 +163,8 @@ MACHINE = np.dtype(
         "semihosting", "monitors", "mark_count", "feat_bbm", "facts_stale", "context",
         # where the engine keeps the times of its soft TLBs, from its registers: bytes to the first, bytes between, how many
         "soft_window_first", "soft_window_stride", "soft_window_count",
+        # until: number of the watched symbol before which the run stops, from 1; resuming: PE whose slice was interrupted, from 1
+        "until", "until_reached", "resuming",
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )
@@ -171,4 +176,5 @@ INTERLEAVE_BLOCK, INTERLEAVE_QUANTUM, INTERLEAVE_INSTRUCTION = range(3)
 PAGE_EXECUTED = 1                       # instructions were fetched from it: the engine must not see writes before maintenance
 PAGE_MONITORED = 2                      # an exclusive reservation was held on it across a slice: writes break reservations
 PAGE_HANDED_FOR_WRITE = 4               # some soft TLB may hold it writable and plain (not a reason to observe)
+PAGE_TOUCHED = 16                       # may have changed since the last snapshot was taken or restored (not a reason to observe)
 PAGE_COPIED = 8                         # instructions are fetched from its copy in `code_copy` (`sim.hot.code_pages`)

@@ -23,6 +23,12 @@ class EventLog:
         self.lost = 0
         self.dropped = 0
 
+    def copy(self) -> "EventLog":
+        """A log of the same events, to which others can be added."""
+        other = EventLog(self._keep_most)
+        other._chunks, other._kept, other.lost, other.dropped = list(self._chunks), self._kept, self.lost, self.dropped
+        return other
+
     def append(self, chunk: npt.NDArray[np.void]) -> None:
         """Add drained events; beyond the limit the oldest chunks go."""
         self._chunks.append(chunk)
