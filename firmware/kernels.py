@@ -9,6 +9,7 @@ from typing import Any, Literal
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
 from firmware.schemes import SCHEMES
+from firmware.window import NUMBERS, OPTIONS
 from sim.errors import UserError
 
 ASM_DIRECTORY = Path(__file__).resolve().parent.parent / "asm"
@@ -67,6 +68,8 @@ _KERNELS = (
     Kernel("start_cpu", "the other PEs start on memory of their domain; a start that fails takes nothing", 4),
     Kernel("bootstack", "the run of the boot stacks is promoted while PEs may stand on them", 4, options=MappingProxyType(
         {"BOOTSTACK_WORK": 5000, "BOOTSTACK_HOLD": 0, "BOOTSTACK_FIRST": 1, "PCPU_PLACE": 2, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0})),
+    Kernel("window", "one run is promoted or demoted while the other PEs take interrupts, call, or touch what lies in it", 2,
+           constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),

@@ -1,0 +1,45 @@
+"""The words of the kernel `window`: its options with their defaults, and the numbers that stand for what an option can be.
+
+The kernel (asm/kernels/window.s) names them as constants of its assembly; the rows of the matrix that run it name them from here.
+"""
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# CHANGE: what PE 0 does to the run of 2 MB
+CHANGE_PROMOTE, CHANGE_DEMOTE = 0, 1
+# ACTIVITY: what the other PEs do meanwhile
+ACTIVITY_IDLE, ACTIVITY_TIMER, ACTIVITY_SVC, ACTIVITY_TOUCH, ACTIVITY_TRANSLATE = range(5)
+# OBJECT: what of theirs lies in the run, a sum
+OBJECT_PCPU, OBJECT_STACK, OBJECT_VECTORS, OBJECT_THREAD, OBJECT_DATA = (1 << bit for bit in range(5))
+# ENTRY: whose entry code they take exceptions by
+ENTRY_FREEBSD, ENTRY_LINUX, ENTRY_XNU, ENTRY_SEL4, ENTRY_REGISTER = range(5)
+# HANDLER: what answers a translation fault at EL1
+HANDLER_RETRY, HANDLER_THREAD, HANDLER_LOCK = range(3)
+#: Exit status where a PE did not answer.
+EXIT_NO_ANSWER = 6
+
+OPTIONS: Mapping[str, int] = MappingProxyType({
+    "CHANGE": CHANGE_PROMOTE, "ACTIVITY": ACTIVITY_IDLE, "OBJECT": 0, "ENTRY": ENTRY_FREEBSD, "HANDLER": HANDLER_RETRY,
+    "WINDOW_TLBIS": 0,                  # in the window; 0 as FreeBSD has it: 512 for a promotion, 1 for a demotion
+    "OBJECT_OFFSET_PAGES": 0,           # where in the run the objects begin
+    "BREAK_ZEROES": 0,                  # 1: the break stores 0 instead of clearing the valid bit
+    "INTR_DISABLE": 1,                  # 0: interrupts stay unmasked on PE 0 in the window
+    "ASKS_IN_WINDOW": 0,                # 1: PE 0 waits for an answer of the others before the make
+    "UPDATER_OBJECT": 0,                # what of PE 0's own lies in the run, of OBJECT_PCPU and OBJECT_DATA
+    "UPDATER_TIMER_TICKS": 0,           # so many counter steps before the change PE 0 starts its timer; 0 not
+    "TIMER_PERIOD_TICKS": 64,           # of the other PEs' timers, in counter steps
+    "DELAY_TURNS": 4000,                # a delay before each change is seeded and shorter than that
+    "ANSWER_TURNS": 200_000,            # how often PE 0 looks for an answer
+})
+
+NUMBERS: Mapping[str, int] = MappingProxyType({
+    "CHANGE_PROMOTE": CHANGE_PROMOTE, "CHANGE_DEMOTE": CHANGE_DEMOTE,
+    "ACTIVITY_IDLE": ACTIVITY_IDLE, "ACTIVITY_TIMER": ACTIVITY_TIMER, "ACTIVITY_SVC": ACTIVITY_SVC, "ACTIVITY_TOUCH": ACTIVITY_TOUCH,
+    "ACTIVITY_TRANSLATE": ACTIVITY_TRANSLATE,
+    "OBJECT_PCPU": OBJECT_PCPU, "OBJECT_STACK": OBJECT_STACK, "OBJECT_VECTORS": OBJECT_VECTORS, "OBJECT_THREAD": OBJECT_THREAD,
+    "OBJECT_DATA": OBJECT_DATA,
+    "ENTRY_FREEBSD": ENTRY_FREEBSD, "ENTRY_LINUX": ENTRY_LINUX, "ENTRY_XNU": ENTRY_XNU, "ENTRY_SEL4": ENTRY_SEL4,
+    "ENTRY_REGISTER": ENTRY_REGISTER,
+    "HANDLER_RETRY": HANDLER_RETRY, "HANDLER_THREAD": HANDLER_THREAD, "HANDLER_LOCK": HANDLER_LOCK,
+    "EXIT_NO_ANSWER": EXIT_NO_ANSWER,
+})
