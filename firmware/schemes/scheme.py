@@ -7,7 +7,8 @@ from typing import Any, Literal
 #: What handlers touch, as the detectors name it. A scheme protects an object if no handler ever meets it in a window unhealed.
 OBJECTS = ("pcpu", "thread", "stack", "vector", "data")
 #: Labels of the load under which every scheme runs, whose passing `quiesce compare` measures by (asm/scheme_load.inc).
-LOAD_MARKS = ()
+LOAD_MARKS = ("mark_ready", "mark_demote_begin", "mark_demote_end", "mark_promote_begin", "mark_promote_end", "mark_walk_begin", "mark_walk_end",
+              "mark_broken", "mark_make")
 
 
 @dataclass(frozen=True, slots=True)

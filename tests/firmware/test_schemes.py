@@ -20,8 +20,10 @@ ROUNDS = 4
 PES = (2, 4, 8)
 SEEDS = range(10)
 KMEM_VA = layout_constants(2)["KMEM_VA"]
-VECTOR_SYNC, VECTOR_IRQ = 0x200, 0x280
-DISPATCHER_BYTES = 2 * 16                       # two pairs that dispatch_irq pushes before it loads curthread
+VECTOR_SYNC, VECTOR_EL0 = 0x200, 0x400
+FRAME_EL1_BYTES = FRAME_BYTES + FRAME_GAP_BYTES
+#: What lies below the frame of an exception when the function loads from pcpu: two pairs that dispatch_irq pushes, and its callees with it.
+PUSHED_BYTES = {"dispatch_irq": 32, "count_tick": 32, "arm_timer": 32, "handle_el0_sync": 0, "serve_syscall": 0}
 NEVER_PROMOTE = ("abstention",)                 # whoever's memory it is
 Events = npt.NDArray[Any]
 
@@ -29,13 +31,24 @@ Events = npt.NDArray[Any]
 @cache
 def image_of(name: str, pes: int, stack_bytes: int) -> Image:
     built_in = kernel(name)
-    constants = layout_constants(pes, ROUNDS, stack_bytes=stack_bytes) | dict(built_in.options)
+    constants = layout_constants(pes, ROUNDS, stack_bytes=stack_bytes) | dict(built_in.options) | {"LOAD_WALK_BLOCKS": 0}
     return load_image(built_in.path, origin_pa=RAM_PA + IMAGE_OFFSET_BYTES, constants=constants, include_dirs=built_in.include_directories)
 
 
+def loaded(name: str, pes: int, seed: int = 0, stack_bytes: int = 16384) -> Machine:
+    settings = {"seed": seed, "events": ("entry", "return", "tlbi"), **kernel(name).machine}
+    return Machine(pes=pes, **settings).load(image_of(name, pes, stack_bytes))
+
+
 def run(name: str, pes: int, seed: int = 0, stack_bytes: int = 16384) -> Result:
-    machine = Machine(pes=pes, seed=seed, events=("entry", "return", "tlbi"))
-    return machine.load(image_of(name, pes, stack_bytes)).run()
+    return loaded(name, pes, seed, stack_bytes).run()
+
+
+def counted(machine: Machine, name: str) -> int:
+    """A word of G_LOAD."""
+    constants = layout_constants(machine.settings.pes)
+    place = constants["GLOBALS_PA"] + constants["G_LOAD"] + constants[name]
+    return int.from_bytes(machine.read_physical(place, 8), "little")
 
 
 def of_kind(result: Result, name: str) -> Events:
@@ -60,7 +73,7 @@ def depths_of_synchronous_exceptions(result: Result, pe: int) -> list[int]:
             slots.append(int(event["aux"]))
             if slots[-1] == VECTOR_SYNC:
                 depths.append(slots.count(VECTOR_SYNC))
-        elif event["kind"] == BY_NAME["return"].number:
+        elif event["kind"] == BY_NAME["return"].number and slots:         # with none, the PE goes to its thread for the first time
             slots.pop()
     return depths
 
@@ -68,17 +81,17 @@ def depths_of_synchronous_exceptions(result: Result, pe: int) -> list[int]:
 @pytest.mark.parametrize("pes", PES)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_naive_recurses_as_deep_as_the_stack_has_frames(seed: int, pes: int) -> None:
-    """The frame of an interrupt and what its dispatcher pushed lie on an otherwise empty stack; the rest is divided by the size of a frame."""
+    """What the first handler has on the stack is known from where it met the window; the rest is divided by the size of a frame."""
     result = run("naive", pes, seed)
     assert (result.verdict.kind, result.verdict.pe != 0) == ("recursion", True)
-    assert faults_since_the_last_interrupt(result) == frames_that_fit(16384) + 1
+    assert_depth_is_that_of_the_stack(result, "naive", pes, 16384)
 
 
 @pytest.mark.parametrize("stack_bytes", [4096, 8192, 12288])
 def test_naive_recurses_through_stacks_of_other_sizes(stack_bytes: int) -> None:
     result = run("naive", 4, stack_bytes=stack_bytes)
     assert result.verdict.kind == "recursion"
-    assert faults_since_the_last_interrupt(result) == frames_that_fit(stack_bytes) + 1
+    assert_depth_is_that_of_the_stack(result, "naive", 4, stack_bytes)
 
 
 def test_naive_survives_where_the_stack_outlasts_the_window() -> None:
@@ -86,26 +99,31 @@ def test_naive_survives_where_the_stack_outlasts_the_window() -> None:
     result = run("naive", 4, stack_bytes=32768)
     assert result.exit_status == 0
     deepest = max(depth for pe in range(1, 4) for depth in depths_of_synchronous_exceptions(result, pe))
-    assert frames_that_fit(16384) < deepest <= frames_that_fit(32768)
+    assert 16384 // FRAME_EL1_BYTES < deepest <= 32768 // FRAME_EL1_BYTES
 
 
-def frames_that_fit(stack_bytes: int) -> int:
-    frame_bytes = FRAME_BYTES + FRAME_GAP_BYTES
-    assert frame_bytes == 416
-    return (stack_bytes - frame_bytes - DISPATCHER_BYTES) // frame_bytes
-
-
-def faults_since_the_last_interrupt(result: Result) -> int:
-    """Exceptions for the address of pcpu, which the interrupt and then each entry that found room for its frame loads from.
-
-    The one that found no room faults on the guard below the stack, which is another address.
-    """
-    entries = of_kind(result, "entry")
+def assert_depth_is_that_of_the_stack(result: Result, name: str, pes: int, stack_bytes: int) -> None:
+    """Each entry that finds room for its frame loads curthread, and faults on it; the one without room faults on the guard below the stack."""
     assert result.verdict.pe is not None
-    entries = entries[entries["pe"] == result.verdict.pe]
-    last = np.flatnonzero(entries["aux"] == VECTOR_IRQ)[-1]
-    pcpu_va = KMEM_VA + (result.verdict.pe - 1) * PAGE_BYTES
-    return int(np.count_nonzero(entries["c"][last + 1:] == np.uint64(pcpu_va)))
+    first, *faults = not_returned(result, result.verdict.pe)
+    symbol = (image_of(name, pes, stack_bytes).symbols.find(int(faults[0]["b"])) or "").partition("+")[0]
+    used = (FRAME_BYTES if first["aux"] >= VECTOR_EL0 else FRAME_EL1_BYTES) + PUSHED_BYTES[symbol]
+    page_va = KMEM_VA + (result.verdict.pe - 1) * PAGE_BYTES
+    at_pcpu = sum(page_va <= int(fault["c"]) < page_va + PAGE_BYTES for fault in faults)
+    assert at_pcpu == (stack_bytes - used) // FRAME_EL1_BYTES + 1
+    assert len(faults) > at_pcpu                # and then the guard, for ever
+
+
+def not_returned(result: Result, pe: int) -> list[Any]:
+    """The entries of a PE that it has not returned from, oldest first."""
+    events = result.events.array()
+    stack: list[Any] = []
+    for event in events[events["pe"] == pe]:
+        if event["kind"] == BY_NAME["entry"].number:
+            stack.append(event)
+        elif event["kind"] == BY_NAME["return"].number and stack:
+            stack.pop()
+    return stack
 
 
 @pytest.mark.parametrize("pes", PES)
@@ -135,6 +153,49 @@ def test_without_another_pe_nothing_is_in_the_way_of_any_scheme(name: str) -> No
     result = run(name, 1)
     promoted = "not promoted" if name in NEVER_PROMOTE else "promoted"
     assert (result.exit_status, result.console.splitlines()[-1]) == (0, f"{name}: {ROUNDS} rounds, 0 faults healed, {promoted}")
+
+
+@pytest.mark.parametrize("name", ["no-promote", "fault-retry"])
+def test_threads_call_the_kernel_and_lose_no_register(name: str) -> None:
+    machine = loaded(name, 4)
+    entries = of_kind(machine.run(), "entry")
+    calls = int(np.count_nonzero((entries["aux"] == VECTOR_EL0) & (entries["a"] & np.uint64(0xFFFF) == 0)))
+    assert counted(machine, "LD_SYSCALLS") in range(calls - 3, calls + 1) and calls > 4 * 3 * ROUNDS    # the last may still be under way
+    assert counted(machine, "LD_LOST") == 0
+    assert counted(machine, "LD_TICKS") > 2 * 3 * ROUNDS
+
+
+def test_a_register_that_a_thread_loses_is_noticed() -> None:
+    machine = loaded("fault-retry", 2)
+    step_cycles, changed = 211, 0
+    while machine.run(machine.clock_cycles() + step_cycles).verdict.kind == "budget":
+        if machine.pes[1].pstate & 0xF == 0 and changed < 200:      # at EL0
+            machine.pes[1].set_x(7, machine.pes[1].x(7) + 1)
+            changed += 1
+    result = machine.run()
+    assert result.exit_status == 1
+    assert 0 < counted(machine, "LD_LOST") <= changed
+    assert "cost a thread a register" in result.console
+
+
+def test_serrors_are_counted() -> None:
+    machine = loaded("fault-retry", 2)
+    machine.inject_serror(1, at_cycle=450_000)
+    result = machine.run()
+    assert (result.exit_status, counted(machine, "LD_SERRORS")) == (0, 1)
+
+
+def test_the_seed_in_memory_moves_the_interrupts() -> None:
+    """The machine's own seed stays the same."""
+    first_faults = set()
+    for seed in range(8):
+        machine = loaded("naive", 3)
+        constants = layout_constants(3)
+        machine.run(300_000)
+        machine.write_physical(constants["GLOBALS_PA"] + constants["G_SEED"], seed.to_bytes(8, "little"))
+        entries = of_kind(machine.run(), "entry")
+        first_faults.add(int(entries["cycle"][entries["aux"] == VECTOR_SYNC][0]))
+    assert len(first_faults) > 4
 
 
 def test_every_scheme_is_a_kernel_that_ends_as_the_scheme_says() -> None:
