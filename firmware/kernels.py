@@ -67,16 +67,19 @@ _KERNELS = (
     Kernel("promote", "runs of kernel memory fill and become blocks, are demoted, and checked at each step", 4),
     Kernel("start_cpu", "the other PEs start on memory of their domain; a start that fails takes nothing", 4),
     Kernel("bootstack", "the run of the boot stacks is promoted while PEs may stand on them", 4, options=MappingProxyType(
-        {"BOOTSTACK_WORK": 5000, "BOOTSTACK_HOLD": 0, "BOOTSTACK_FIRST": 1, "PCPU_PLACE": 2, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0})),
+        {"BOOTSTACK_WORK": 5000, "BOOTSTACK_HOLD": 0, "BOOTSTACK_FIRST": 1, "PCPU_PLACE": 2, "KSTACKS_FROM_KMEM": 0,
+         "DOMAINS_FROM_ACPI": 0})),
     Kernel("kernel_stacks", "the run of the threads' stacks is filled; guard pages keep it from promotion", 4, options=MappingProxyType(
         {"PCPU_PLACE": 2, "DOMAINS_FROM_ACPI": 0, "PES_PER_DOMAIN": 256, "SEED_DELAY": 2000, "TICKS_PER_SECOND": 2_000_000})),
     Kernel("window", "one run is promoted or demoted while the other PEs take interrupts, call, or touch what lies in it", 2,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
-    Kernel("stop_cpus", "PE 0 stops the others by IPI; one that has interrupts masked for ever makes it give up", 4, options=MappingProxyType(
+    Kernel("stop_cpus", "PE 0 stops the others by IPI; one whose interrupts stay masked makes it give up", 4, options=MappingProxyType(
         {"VICTIM": 0, "PCPU_PLACE": 0, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0, "STOP_SPINS": 100_000, "SEED_DELAY": 2000,
          "TICKS_PER_SECOND": 400_000}), machine=MappingProxyType({"recursion_limit": 1 << 32, "livelock_limit": 1 << 32})),
-    Kernel("fan_out", "one SGI to every PE of a set, a write for each affinity group", 20, marks=("mark_group_sent",), options=MappingProxyType(
-        {f"SET_{word}": (1 << 64) - 1 for word in range(4)})),
+    Kernel("fan_out", "one SGI to every PE of a set, a write for each affinity group", 20, marks=("mark_group_sent",),
+           options=MappingProxyType({f"SET_{word}": (1 << 64) - 1 for word in range(4)})),
+    Kernel("two_promotions", "PEs 0 and 1 promote a run each, both under a rendezvous, at the same time", 4, options=MappingProxyType(
+        {"MASKED": 0, "SEED_DELAY": 400, "KSTACKS_FROM_KMEM": 0}), constants=MappingProxyType({"ROUNDS": 10, "WARMUP": 0})),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),

@@ -64,8 +64,8 @@ LOAD_OFFSETS = {"LD_HEALED": 0, "LD_TICKS": 8, "LD_SYSCALLS": 16, "LD_SERRORS": 
 
 # what starts and stops PEs, on the page behind the globals; then the pcpu of each PE by its index, and the boot stack of each
 MP_OFFSETS = {"MP_NCPUS": 0, "MP_APS_STARTED": 8, "MP_APS_READY": 16, "MP_SMP_CPUS": 24, "MP_SMP_STARTED": 32, "MP_BOOTPCPU": 40,
-              "MP_BOOTSTACK": 48, "MP_AP_HOOK": 56, "MP_STOPPING_CPU": 128, "MP_STOPPED_CPUS": 192, "MP_STARTED_CPUS": 256,
-              "MP_CPUSET_DOMAIN": 512, "MP_SCRATCH": 1024}
+              "MP_BOOTSTACK": 48, "MP_AP_HOOK": 56, "MP_THREAD_HOOK": 64, "MP_STOPPING_CPU": 128, "MP_STOPPED_CPUS": 192,
+              "MP_STARTED_CPUS": 256, "MP_CPUSET_DOMAIN": 512, "MP_SCRATCH": 1024}
 CPUID_TO_PCPU_OFFSET = 2048
 
 # struct pcb, as stopped PEs leave it: x19 to x30, SP
@@ -132,8 +132,8 @@ DEVICE_CONSTANTS = {
 # parking: the record of a change, on its initiator's stack, and the two words that parked PEs and the initiator share
 CHANGE_OFFSETS = {"CHANGE_VA": 0, "CHANGE_ENTRY": 8, "CHANGE_DESCRIPTOR": 16, "CHANGE_BYTES": 24, "CHANGE_FUNCTION": 32, "CHANGE_FLAGS": 40,
                   "CHANGE_SPINNING": 48, "CHANGE_DONE": 56}
-PARK_OFFSETS = {"PARK_SPINNING": 0, "PARK_DONE": 8, "PARK_BYTES": 16, "PARK_RECORD": 64, "PARK_GROUNDED": 72, "PARK_PARKED_COUNT": 80,
-                "PARK_DIRECT_COUNT": 88, "PARK_FLAGS_INSIDE": 96, "PARK_SLOT_BYTES": 64}
+PARK_OFFSETS = {"PARK_SPINNING": 0, "PARK_DONE": 8, "PARK_BYTES": 16, "PARK_INITIATOR": 64, "PARK_FLAGS_INSIDE": 72, "PARK_GROUNDED": 80,
+                "PARK_PARKED_COUNT": 128, "PARK_DIRECT_COUNT": 136, "PARK_FUNCTIONS": 256, "PARK_SLOT_SHIFT": 6}
 PARK_VA = KERNEL_VA + (8 << 30)                         # an L1 descriptor of its own: nothing else is mapped there, so nothing changes it
 PARK_RUN_BYTES = 16 * PAGE_BYTES                        # the end of the data run's memory, and aligned to its size
 PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS", "PARK_SLOTS_1", "PARK_SLOTS_2", "PARK_SLOTS_3",
@@ -142,7 +142,7 @@ PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS", "
 # how PEs are started and stopped; each may be overridden
 START_CONSTANTS = {
     "MP_BOOTSTACK_BYTES": 16384, "PES_PER_DOMAIN": 2,   # consecutive PEs that share a domain; behind the last domain the first follows
-    "DOMAINS_FROM_ACPI": 1,                             # 1: a PE's domain is known when its memory is allocated; 0: only afterwards, as with FDT
+    "DOMAINS_FROM_ACPI": 1,                             # 1: a PE's domain is known when its memory is allocated; 0: afterwards, as with FDT
     "KSTACKS_FROM_KMEM": 1,                             # the idle threads' stacks: 1 from kmem, as these say, 0 those of boot
     "KSTACK_PAGES": 4, "KSTACK_GUARD_PAGES": 1, "KSTACK_ALIGNMENT_PAGES": 1,
     "STOP_SPINS": 100_000_000,                          # how often stop_cpus looks before it gives up
@@ -205,7 +205,8 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
         "DATA_RUN_PA": DATA_RUN_PA, "DATA_RUN_VA": DATA_RUN_VA, "GLOBALS_PA": DATA_RUN_PA, "GLOBALS_VA": DATA_RUN_VA,
         "MP_VA": DATA_RUN_VA + MP_OFFSET, "CPUID_TO_PCPU_VA": DATA_RUN_VA + MP_OFFSET + CPUID_TO_PCPU_OFFSET,
         "BOOTSTACKS_VA": DATA_RUN_VA + BOOTSTACKS_OFFSET, "STOPPCBS_VA": DATA_RUN_VA + STOPPCBS_OFFSET, "PCB_BYTES": PCB_BYTES,
-        "ZEROED_BYTES": THREADS_OFFSET, "THREADS_VA": DATA_RUN_VA + THREADS_OFFSET, "THREAD_BYTES": THREAD_BYTES, "DATA_PAGES": FREE_PAGES_OFFSET // PAGE_BYTES,
+        "ZEROED_BYTES": THREADS_OFFSET, "THREADS_VA": DATA_RUN_VA + THREADS_OFFSET, "THREAD_BYTES": THREAD_BYTES,
+        "DATA_PAGES": FREE_PAGES_OFFSET // PAGE_BYTES,
         "FREE_PAGE_VA": DATA_RUN_VA + FREE_PAGES_OFFSET, "FREE_PAGE_PA": DATA_RUN_PA + FREE_PAGES_OFFSET,
         "FRAME_BYTES": FRAME_BYTES, "FRAME_GAP_BYTES": FRAME_GAP_BYTES, "IRQ_HANDLERS": IRQ_HANDLERS,
     }
