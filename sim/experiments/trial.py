@@ -9,18 +9,24 @@ from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
 from sim.loader.image import Image
 from sim.loader.load import load_image
 from sim.machine import Machine
+from sim.observers.verdict import PAUSED
 from sim.result import Result
+from sim.snapshot import Snapshot
 
 RAM_BYTES = 32 << 20                    # enough for the kernels of asm/, and quick to put back
 BUDGET_CYCLES = 20_000_000
+READY = "mark_ready"                    # where nothing has depended on the seed yet
 
 
 class Trial:
     """A kernel and a machine that differ from run to run in the seed alone.
 
+    The kernel boots once: it is taken back to its label mark_ready for each run, and given the seed there. Before that the seed is 0.
+
     name: a built-in kernel, or the path of a source that includes asm/. constants: of its assembly, beside those of the kernel and of
     layout_constants. layout: keywords of layout_constants (stack_bytes, pcpu_offset_bytes, domains ...). marks, events: what the log keeps.
-    prepare: called with the machine and the seed before each run, to inject what the guest cannot make itself. settings: of Machine.
+    prepare: called with the machine and the seed before each run, to inject what the guest cannot make itself; the machine stands at
+    mark_ready then, see Machine.clock_cycles. settings: of Machine.
     The seed also stands in the guest's G_SEED.
     """
 
@@ -38,15 +44,38 @@ class Trial:
         self.settings = {"ram_bytes": ram_bytes, "events": events, **(built_in.machine if built_in else {}), **settings}
         self._path = built_in.path if built_in else Path(name)
         self.machine: Machine | None = None
+        self._booted: Machine | None = None
+        self._snapshot: Snapshot | None = None
+        self._tried = False
 
     def _image(self, seed: int) -> Image:
         return load_image(self._path, origin_pa=RAM_PA + IMAGE_OFFSET_BYTES, constants=self.constants | {"SEED": seed},
                           include_dirs=[ASM_DIRECTORY])
 
+    def _load(self, seed: int) -> Machine:
+        """A machine that has run nothing yet."""
+        image = self._image(seed)
+        marks = [*self.marks, *([READY] if READY in image.symbols else [])]
+        machine = Machine(pes=self.pes, profile=self.profile, seed=seed, **self.settings)
+        return machine.load(image, marks=list(dict.fromkeys(marks)))
+
+    def _boot(self) -> None:
+        """Boot once, up to mark_ready; a kernel without it, or that does not come so far, is booted again for each run."""
+        machine = self._load(seed=0)
+        if READY in machine.watched and machine.run(self.budget_cycles, until=READY).verdict.kind == PAUSED:
+            self._booted, self._snapshot = machine, machine.snapshot()
+
     def run(self, seed: int) -> Result:
-        """Run to the end, or until the budget is used up."""
-        self.machine = Machine(pes=self.pes, profile=self.profile, seed=seed, **self.settings)
-        self.machine.load(self._image(seed), marks=list(dict.fromkeys(self.marks)))
+        """Run to the end, or until the budget is used up. Every run with one seed is the same, whatever ran before."""
+        if not self._tried:
+            self._tried = True
+            self._boot()
+        if self._booted is None or self._snapshot is None:
+            self.machine = self._load(seed)
+        else:
+            self.machine = self._booted
+            self.machine.restore(self._snapshot, seed=seed)
+            self.machine.write_physical(self.constants["GLOBALS_PA"] + self.constants["G_SEED"], seed.to_bytes(8, "little"))
         if self.prepare is not None:
             self.prepare(self.machine, seed)
         return self.machine.run(self.budget_cycles)
@@ -58,7 +87,7 @@ class Trial:
         return int.from_bytes(self.machine.read_virtual(pe, va, 8), "little")
 
     def command(self, seed: int) -> str:
-        """What a person types to see one run again."""
+        """What a person types to see such a run. It boots with the seed too, so that its cycles are not those of `run`."""
         defines = "".join(f" --define {name}={value}" for name, value in self._given.items())
         machine = "".join(f" --{name.replace('_', '-')} {value}" for name, value in self.settings.items() if name not in ("ram_bytes", "events"))
         return f"quiesce run {self.name} --pes {self.pes} --seed {seed} --profile {self.profile}{machine}{defines}"
