@@ -52,7 +52,8 @@ THREAD_BYTES = 128                                      # one cache line of Free
 RENDEZVOUS_OFFSETS = {"RV_NCPUS": 0, "RV_SETUP": 8, "RV_ACTION": 16, "RV_TEARDOWN": 24, "RV_ARG": 32, "RV_TARGETS": 64,
                       "RV_WAITERS_0": 128, "RV_WAITERS_1": 132, "RV_WAITERS_2": 136, "RV_WAITERS_3": 140, "RV_IPI_MTX": 192}
 GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYNC": 64, "G_EL0_SYNC": 72, "G_EXIT_BLOCK": 80,
-                  "G_SEED": 96, "G_SERROR": 104, "G_FIQ": 112, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_LOAD": 896, "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
+                  "G_SEED": 96, "G_SERROR": 104, "G_FIQ": 112, "G_PANIC": 120, "G_IRQ_HANDLERS": 256, "G_SCRATCH": 512, "G_LOAD": 896,
+                  "G_RENDEZVOUS": 1024, "G_PMAP": 2048, "G_KMEM": 3072}
 
 # the load of the schemes (asm/scheme_load.inc): what each PE keeps in its page, which may be its pcpu, from PC_LOAD on; and at G_LOAD what
 # was counted of all when the kernel ends. PC_WORK is the exception: the page's VA, in the pcpu with which the PE boots and any later one.

@@ -3,11 +3,20 @@
 // A round: the others begin their activity, PE 0 waits for a time that depends on the seed, changes the run, and asks each of them for an
 // answer by SGI. A PE that has answered leaves its activity, and the run is put back as it was. Options: firmware/window.py. A PE that
 // gives no answer ends the run with EXIT_NO_ANSWER; where the simulator sees why, its verdict comes first.
+.if (ENTRY==ENTRY_XNU)&(ACTIVITY==ACTIVITY_SVC)
+        .error  "xnu's entry has no threads at EL0 here"
+.endif
         .include "kernel.inc"
         .include "report.inc"
         .include "seed.inc"
         .include "pmap.inc"
         .include "entry_stack.inc"
+        .include "entry_linux.inc"
+        .include "entry_linux_table.inc"
+        .include "entry_xnu.inc"
+        .include "entry_sel4.inc"
+        .include "entry_register.inc"
+        .include "entry_movable.inc"
         .include "window_run.inc"
         .include "window_round.inc"
         .include "window_update.inc"

@@ -9,7 +9,7 @@ NO_RESULT = {"str", "stp", "strb", "cmp", "cmn", "cbz", "cbnz", "tbz", "tbnz", "
               "br", "blr", "tlbi", "dc", "ic"}
 LABEL = re.compile(r"^([a-z_][a-z0-9_]*):")
 KEY = re.compile(r"(?:^// |\s{2,})(" + "|".join(KEYS) + r")\s{2,}")
-NOT_FUNCTIONS = ("image_start", "vector_table_el1")
+NOT_FUNCTIONS = ("image_start",)
 
 
 def code_of(line: str) -> str:
@@ -22,7 +22,7 @@ def functions(lines: list[str]) -> list[tuple[str, int, list[str]]]:
     found = []
     for position, (name, index) in enumerate(labels):
         following = [text for line in lines[index:] if (text := code_of(line).removeprefix(name + ":").strip())]
-        if name.startswith("mark_") or name in NOT_FUNCTIONS or not following or re.match(r"\.(quad|asciz|balign)\b", following[0]):
+        if name.startswith(("mark_", "vector_table_")) or name in NOT_FUNCTIONS or not following or re.match(r"\.(quad|asciz|balign)\b", following[0]):
             continue
         end = next((later for other, later in labels[position + 1:] if not other.startswith("mark_")), len(lines))
         found.append((name, index, [code_of(line) for line in lines[index:end]]))
