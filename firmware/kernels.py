@@ -75,7 +75,7 @@ _KERNELS = (
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
     Kernel("stop_cpus", "PE 0 stops the others by IPI; one whose interrupts stay masked makes it give up", 4, options=MappingProxyType(
         {"VICTIM": 0, "PCPU_PLACE": 0, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0, "STOP_SPINS": 100_000, "SEED_DELAY": 2000,
-         "TICKS_PER_SECOND": 400_000}), machine=MappingProxyType({"recursion_limit": 1 << 32, "livelock_limit": 1 << 32})),
+         "TICKS_PER_SECOND": 2_000_000}), machine=MappingProxyType({"recursion_limit": 1 << 32, "livelock_limit": 1 << 32})),
     Kernel("fan_out", "one SGI to every PE of a set, a write for each affinity group", 20, marks=("mark_group_sent",),
            options=MappingProxyType({f"SET_{word}": (1 << 64) - 1 for word in range(4)})),
     Kernel("two_promotions", "PEs 0 and 1 promote a run each, both under a rendezvous, at the same time", 4, options=MappingProxyType(

@@ -1,7 +1,8 @@
 // bootstack — PE 0 fills the run that holds the boot stacks while the other PEs may still stand on them. One that does loses its stack in
 // the window: its vector faults on its own first store, goes on to do so after the make, and PE 0 waits in a rendezvous for ever.
 //
-// BOOTSTACK_WORK      a PE does up to so much on its boot stack after it was counted, by the seed; PE 0 waits as long at most before it fills
+// BOOTSTACK_WORK      what a PE does at most on its boot stack after it was counted, by the seed, in calls; PE 0 waits for so many turns of
+//                     a shorter loop at most before it fills the run
 // BOOTSTACK_HOLD      1: a PE stays there until the run is full
 // BOOTSTACK_FIRST     1: PE 0 frees the boot stacks, and so has waited for everyone to leave, before it fills the run
 // PCPU_PLACE          start_load.inc
@@ -30,6 +31,7 @@ kernel_main:
         bl      start_cpus
         cmp     x0, #PES
         b.ne    .L_bootstack_failed
+mark_ready:
         bl      release_aps
 .if BOOTSTACK_FIRST
         bl      release_boot_stacks

@@ -37,6 +37,7 @@ kernel_main:
         b.ne    .L_stacks_failed
         bl      release_aps
         bl      release_boot_stacks
+mark_ready:
         mov     x0, #SGI_PING
         bl      ipi_all_but_self
         bl      wait_for_ticks

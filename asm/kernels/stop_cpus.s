@@ -1,8 +1,8 @@
-// stop_cpus — PE 0 stops all others, lets them go on, and gathers them. One that has interrupts masked for good does not stop: PE 0 gives up
+// stop_cpus — PE 0 stops all others, lets them go on, and gathers them. One whose interrupts stay masked does not stop: PE 0 gives up
 // after STOP_SPINS looks, says so, goes on, and ends with EXIT_STOP_TIMEOUT.
 //
-// VICTIM              what the last PE does meanwhile: 0 it sleeps, 1 it loops with interrupts masked, 2 its handler recurses, since its pcpu
-//                     is kernel memory in a run that is promoted
+// VICTIM              what the last PE does meanwhile: 0 it sleeps, 1 it loops with interrupts masked, 2 its handler recurses, since its
+//                     pcpu is kernel memory in a run that is promoted
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"
@@ -37,6 +37,7 @@ kernel_main:
         b.ne    .L_stop_failed
         bl      release_aps
         bl      release_boot_stacks
+mark_ready:
 .if VICTIM
         bl      make_victim
         cbnz    x0, .L_stop_failed

@@ -1,5 +1,5 @@
-// two_promotions — PE 0 and PE 1 fill the last page of a run each, ROUNDS times, and give it back. Each does so inside a rendezvous, while
-// all others are parked in it; who comes second waits for smp_ipi_mtx and must answer the other's IPI meanwhile.
+// two_promotions — PE 0 and PE 1 fill the last page of a run each, ROUNDS times, and give it back. Each does so inside a rendezvous in
+// which all others are parked; who comes second waits for smp_ipi_mtx and must answer the other's IPI meanwhile.
 //
 // MASKED              1: both come with interrupts masked, so that the one who waits never answers: nobody goes on
 // SEED_DELAY          cycles that a PE waits at most before each rendezvous, by the seed
@@ -50,6 +50,7 @@ kernel_main:
         bl      start_cpus
         cmp     x0, #PES
         b.ne    .L_two_failed
+mark_ready:
         bl      release_aps
         msr     DAIFClr, #0x2
         bl      change_run
