@@ -232,8 +232,9 @@ class Machine:
         if not 0 <= period_cycles <= PERIOD_MOST_CYCLES:
             raise UserError(f"a period of {period_cycles} cycles: it must be from 0 to 2**40")
         record = self.state.pes[pe]
+        now_cycles = np.uint64(max(int(record["cycles"]), self._next_cycle()))      # the clock of a PE that sleeps stands still
         with np.errstate(over="ignore"):
-            return record, int(next_due_cycles(self.state.handle, pe, np.uint64(period_cycles), record["cycles"]))
+            return record, int(next_due_cycles(self.state.handle, pe, np.uint64(period_cycles), now_cycles))
 
     def _signal(self, pe: int) -> None:
         """What is signalled to a PE has changed from outside."""
