@@ -1,5 +1,6 @@
 """From a profile and the user's settings to the arrays of a machine."""
 import math
+from dataclasses import replace
 
 from sim.arch.id_registers import ccsidr_value, id_register_values
 from sim.arch.instruction import COST_BARRIER_DSB
@@ -16,7 +17,7 @@ COUNT_NUMERATOR_MOST = 1 << 16          # cycles * numerator must not overflow 6
 
 def build_state(profile: Profile, settings: Settings) -> State:
     """Allocate the arrays of a machine and fill in all that is constant."""
-    tlb = profile.tlb
+    tlb, identity = profile.tlb, replace(profile.identity, bbm_level=settings.bbm_level(profile.identity.bbm_level))
     state = State(
         settings.pes, settings.ram_bytes, l1i=tlb.l1i.entries, l1d=tlb.l1d.entries, l2=(tlb.l2.sets, tlb.l2.ways),
         walk_cache=(tlb.walk_cache.sets, tlb.walk_cache.ways),
@@ -24,13 +25,14 @@ def build_state(profile: Profile, settings: Settings) -> State:
     _set(state, {
         "l1i_max_entry_bytes": tlb.l1i.max_entry_bytes, "l1d_max_entry_bytes": tlb.l1d.max_entry_bytes,
         "l2_max_entry_bytes": tlb.l2.max_entry_bytes, "random_replacement": int(tlb.replacement == "random"),
-        "pa_bits": profile.identity.pa_bits, "feat_bbm": profile.identity.bbm_level,
-        "hardware_af": int(profile.identity.hardware_update != "none"),
-        "hardware_dirty": int(profile.identity.hardware_update == "access-flag-and-dirty"),
+        "pa_bits": identity.pa_bits, "feat_bbm": identity.bbm_level, "multi_hit": settings.multi_hit_number(identity.bbm_level),
+        "nt_faults": int(settings.nt_faults), "repeat_tlbi_erratum": int(settings.repeat_tlbi_erratum),
+        "hardware_af": int(identity.hardware_update != "none"),
+        "hardware_dirty": int(identity.hardware_update == "access-flag-and-dirty"),
     })
     _set_costs(state, profile)
     _set_run(state, settings)
-    identification = id_register_values(profile.identity, 0, settings.pes)
+    identification = id_register_values(identity, 0, settings.pes)
     fill_policy(state.policy, state.id_values, identification)
     for selector in range(16):
         state.id_values[dtypes.CACHE_SIZES_INDEX + selector] = ccsidr_value(profile.caches, selector)

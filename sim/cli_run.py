@@ -62,6 +62,10 @@ class Options:
     livelock_limit: int | None = None
     serror_period: int = 0
     fiq_period: int = 0
+    feat_bbm: int | None = None
+    multi_hit: str | None = None
+    nt_faults: bool | None = None
+    repeat_tlbi_erratum: bool | None = None
 
 
 def print_kernels() -> int:
@@ -90,8 +94,8 @@ def execute(options: Options) -> int:
     budget_cycles = BUDGET_DEFAULT_CYCLES if options.budget is None else options.budget
     if budget_cycles < 1:
         raise UserError(f"--budget {budget_cycles}: it must be at least 1 cycle")
-    Settings(**settings)
-    profile = load_profile(options.profile)
+    checked, profile = Settings(**settings), load_profile(options.profile)
+    checked.bbm_level(profile.identity.bbm_level)
     for path in (options.json, options.events, options.listing):
         _check_writable(path)
     _check_periods(options, pes)
@@ -142,7 +146,7 @@ def machine_settings(options: Options, pes: int) -> dict[str, Any]:
         "quantum_cycles": options.quantum, "seed": options.seed, "start": options.start, "bootargs": options.append,
         "semihosting": options.semihosting, "events": None if options.events else EVENTS,
     }
-    for name in ("recursion_limit", "livelock_limit"):
+    for name in ("recursion_limit", "livelock_limit", "feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum"):
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)
     return settings

@@ -9,6 +9,11 @@ INTERLEAVINGS = ("block", "quantum", "instruction")
 #: Fidelity names of the architecture: which interleaving each stands for.
 FIDELITIES = {"fast": "quantum", "timed": "block", "exact": "instruction"}
 STARTS = ("one", "all")
+#: What an access gets when two TLB entries that disagree answer for it, by number (`sim.state.dtypes`, MULTI_HIT_*); see `sim.hot.multi_hit`.
+MULTI_HITS = ("abort", "old", "new", "amalgamation", "seeded")
+#: Those that each level of FEAT_BBM permits. "seeded" chooses among the others.
+MULTI_HITS_PERMITTED = {0: MULTI_HITS, 1: ("abort", "old", "new", "seeded"), 2: ("abort", "old", "new", "seeded"), 3: ("old", "new", "seeded")}
+BBM_LEVEL_MOST = 3
 QUANTUM_DEFAULT_CYCLES = 1024
 BUDGET_DEFAULT_CYCLES = 500_000_000
 RAM_LEAST_BYTES = 1 << 20
@@ -30,6 +35,10 @@ class Settings:
     semihosting: bool = True
     recursion_limit: int = 1000             # nested synchronous entries with the same syndrome and ELR before the verdict
     livelock_limit: int = 1000              # identical entries inside the vector table before the verdict
+    feat_bbm: int | None = None             # level of FEAT_BBM, 0 to 3; None = the profile's
+    multi_hit: str | None = None            # MULTI_HITS; None = "abort", at FEAT_BBM level 3 "new"
+    nt_faults: bool = False                 # an access through a block descriptor with nT = 1 takes a translation fault (FEAT_BBM 1 and above)
+    repeat_tlbi_erratum: bool = False       # see `sim.hot.residue`
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "interleaving", FIDELITIES.get(self.interleaving, self.interleaving))
@@ -49,9 +58,28 @@ class Settings:
         _check_range("seed", self.seed, 0, (1 << 64) - 1)
         _check_range("recursion limit", self.recursion_limit, 2, 1 << 32)
         _check_range("livelock limit", self.livelock_limit, 2, 1 << 32)
+        if self.feat_bbm is not None:
+            _check_range("FEAT_BBM level", self.feat_bbm, 0, BBM_LEVEL_MOST)
+        if self.multi_hit is not None and self.multi_hit not in MULTI_HITS:
+            raise UserError(f"unknown multi-hit outcome {self.multi_hit!r}: choose {', '.join(MULTI_HITS)}")
         for name in self.events or ():
             if name not in BY_NAME:
                 raise UserError(f"unknown kind of event {name!r}: there are {', '.join(BY_NAME)}")
+
+    def bbm_level(self, profile_level: int) -> int:
+        """The machine's level of FEAT_BBM. Raises UserError if what was asked for needs another one."""
+        level = profile_level if self.feat_bbm is None else self.feat_bbm
+        permitted = MULTI_HITS_PERMITTED[level]
+        if self.multi_hit is not None and self.multi_hit not in permitted:
+            raise UserError(f"multi-hit outcome {self.multi_hit!r} is not permitted at FEAT_BBM level {level}: choose {', '.join(permitted)}")
+        if self.nt_faults and level == 0:
+            raise UserError("nt_faults needs FEAT_BBM level 1 or above: at level 0 the nT bit is reserved")
+        return level
+
+    def multi_hit_number(self, profile_level: int) -> int:
+        """Index into MULTI_HITS of the outcome that holds. Raises UserError as `bbm_level`."""
+        level = self.bbm_level(profile_level)
+        return MULTI_HITS.index(self.multi_hit or ("new" if level == BBM_LEVEL_MOST else "abort"))
 
     @property
     def event_mask(self) -> int:

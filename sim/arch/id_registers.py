@@ -49,7 +49,7 @@ class Identity:
     midr: int                       # MIDR_EL1
     revidr: int                     # REVIDR_EL1
     pa_bits: int                    # a key of PA_RANGES
-    bbm_level: int                  # FEAT_BBM, 0 to 2
+    bbm_level: int                  # FEAT_BBM, 0 to 3
     hardware_update: str            # one of HARDWARE_UPDATES
     l1i_policy: str                 # a key of L1I_POLICIES
     fp16: bool                      # half-precision arithmetic

@@ -11,6 +11,7 @@ from numba import njit
 from sim.arch import instruction, memory_map
 from sim.arch.register_keys import REGISTER_KEYS
 from sim.hot import stops
+from sim.hot.barrier import before_dsb, completion_flags
 from sim.hot.calls import emu_stop
 from sim.hot.decode import (
     FACTS_COST_CYCLES,
@@ -47,7 +48,7 @@ MISALIGNED = u64(3)                     # bits of a PC that is not a multiple of
 FACTS_MASK = u64(dtypes.FACTS_ENTRIES - 1)
 SIZE_SHIFT = u64(48)
 ACCESS_FETCH = u64(dtypes.ACCESS_FETCH)
-EVENT_MARK, EVENT_TLBI_COMPLETE = u64(events.EVENT_MARK), u64(events.EVENT_TLBI_COMPLETE)
+EVENT_MARK = u64(events.EVENT_MARK)
 UNPROVED = u64(dtypes.NOWHERE)          # BLOCK_FACTS.requirements: alignment could not be proved
 CANNOT_PROVE = np.int64(-1)
 FACTS_SCRATCH, REQUIREMENTS_SCRATCH = 64, 96
@@ -121,7 +122,7 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
     facts["first_fp"] = out[FACTS_FIRST_FP]
     for k in range(count):
         word = word_at(ram, offset + np.int64(4) * np.int64(k))
-        facts["flags"] |= unannounced_flag(word) | narrow_signed_flag(word)
+        facts["flags"] |= unannounced_flag(word) | narrow_signed_flag(word) | completion_flags(word)
     if _has_mark(m, pa, size):
         facts["flags"] |= WATCHED
     needed = scratch[REQUIREMENTS_SCRATCH:REQUIREMENTS_SCRATCH + 64]
@@ -189,19 +190,6 @@ def sp_is_misaligned(m, i):  # type: ignore[no-untyped-def]
 
 
 @njit
-def before_dsb(m, i):  # type: ignore[no-untyped-def]
-    """A DSB is about to run. True: it must wait for TLBIs of this PE; False: they are complete (and are now said to be)."""
-    pe = pe_of(m, i)
-    if pe["tlbi_outstanding"] == ZERO:
-        return False
-    if pe["cycles"] < pe["tlbi_complete_cycles"]:
-        return True
-    pe["tlbi_outstanding"] = ZERO
-    emit(m, i, EVENT_TLBI_COMPLETE, ZERO, ZERO, ZERO, ZERO)
-    return False
-
-
-@njit
 def before_eret(m, i):  # type: ignore[no-untyped-def]
     """An ERET is about to run. The engine cannot return to AArch32: make that the illegal return which it is on an AArch64-only PE."""
     spsr = read_system_register(m, i, KEY_SPSR_EL1)
@@ -225,7 +213,7 @@ def _special(m, i, facts, va, pa, size):  # type: ignore[no-untyped-def]
         return STOP_STEP
     if flags & FLAG_MEMORY != ZERO and (pe["align_check"] != ZERO or flags & FLAG_ORDERED != ZERO) and _may_be_misaligned(m, i, facts):
         return STOP_STEP
-    if flags & FLAG_DSB != ZERO and before_dsb(m, i):
+    if flags & FLAG_DSB != ZERO and before_dsb(m, i, flags):
         return STOP_DSB
     if flags & FLAG_ERET != ZERO:
         before_eret(m, i)

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from sim.hot import stops
+from sim.hot.barrier import complete
 from sim.hot.block import AFTERWARDS, FLAG_DAIF, FLAG_SEV, FLAG_SEVL, FLAG_WFI
 from sim.hot.calls import context_restore, emu_start, emu_stop, uc_ctl
 from sim.hot.events import INTERRUPTED, emit
@@ -45,7 +46,7 @@ EC_SERROR_ESR = u64(0x2F << 26 | 1 << 25)
 UC_ERR_EXCEPTION = np.int32(21)
 FOUR, WFI = u64(4), u64(0xD503_207F)
 NO_ERROR = np.int32(0)
-EVENT_INJECTED, EVENT_TLBI_COMPLETE = u64(events.EVENT_INJECTED), u64(events.EVENT_TLBI_COMPLETE)
+EVENT_INJECTED = u64(events.EVENT_INJECTED)
 STOP_INTERRUPT = u64(stops.STOP_INTERRUPT)
 STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
 STOP_DSB, STOP_FP = u64(stops.STOP_DSB), u64(stops.STOP_FP)
@@ -177,7 +178,7 @@ def _finish(m, i, error):  # type: ignore[no-untyped-def]
     elif stop == STOP_STEP:
         return True
     elif stop == STOP_DSB:
-        _wait_for_tlbi(m, i)
+        complete(m, i)                                      # by the time it has waited for, all that are behind have run up to it
     elif stop == STOP_FP:
         trap_fp(m, i, pc)
     else:                                                   # the engine returned by itself: WFI, or a single step
@@ -187,22 +188,12 @@ def _finish(m, i, error):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _wait_for_tlbi(m, i):  # type: ignore[no-untyped-def]
-    """A DSB waits until every PE has done the TLBIs of this one; by then all that are behind have run up to it."""
-    pe = pe_of(m, i)
-    waited = pe["tlbi_complete_cycles"] - pe["cycles"]
-    pe["cycles"] = pe["tlbi_complete_cycles"]
-    pe["tlbi_outstanding"] = ZERO
-    emit(m, i, EVENT_TLBI_COMPLETE, ZERO, waited, ZERO, ZERO)
-
-
-@njit
 def _step(m, i):  # type: ignore[no-untyped-def]
     """One instruction on the active instance, and what it asks for. Returns whether the next one simply follows."""
     pe = pe_of(m, i)
     outcome, error = run_one(m, i)
     if outcome == WAITS:
-        _wait_for_tlbi(m, i)
+        complete(m, i)
         return False
     if outcome != READY:
         return False

@@ -173,8 +173,11 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
         refuse(pe, FAULTED | STATUS_EXTERNAL, va, kind)
         return False
     # A soft entry outlives this access: what it was made from has been charged, so a soft hit is an L1 hit.
+    # One that is kept by nobody goes before the next block, with whatever else is to go.
     if pe["soft_flush"] != ZERO:
-        flush_soft_tlb(m, i, uc)
+        if pe["transient"] == ZERO:
+            flush_soft_tlb(m, i, uc)
+        pe["transient"] = ZERO
     return True
 
 

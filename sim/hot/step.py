@@ -8,6 +8,7 @@ from numba import njit
 
 from sim.arch import instruction, syndrome
 from sim.hot import stops
+from sim.hot.barrier import before_dsb, completion_flags
 from sim.hot.block import (
     FLAG_DSB,
     FLAG_ERET,
@@ -20,7 +21,6 @@ from sim.hot.block import (
     PAGE_MASK,
     PAGE_OFFSET,
     at_el0,
-    before_dsb,
     before_eret,
     emit_marks,
     enter_page,
@@ -118,7 +118,7 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
     if flags & FLAG_MEMORY != ZERO and (pe["align_check"] != ZERO or flags & FLAG_ORDERED != ZERO) and _is_misaligned(m, i, word, pc, flags):
         take_alignment_fault(m, i, word, pc)
         return TAKEN
-    if flags & FLAG_DSB != ZERO and before_dsb(m, i):
+    if flags & FLAG_DSB != ZERO and before_dsb(m, i, completion_flags(word)):
         return WAITS
     if flags & FLAG_ERET != ZERO:
         before_eret(m, i)

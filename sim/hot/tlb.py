@@ -7,7 +7,7 @@ remembers the extent of the block (`spare`), so that invalidating any address of
 
 Replacement takes an empty slot first, then FIFO or seeded pseudo-random; neither looks at hits, because hits in the engine's soft
 TLB cannot be seen. Faults are never held. A profile needs an L2 TLB of at least one set; a walk cache of zero sets is no walk cache.
-Which of two entries that disagree about a VA answers is fixed by the state alone: the hinted, else the lowest L1 slot; in L2 the smallest.
+Entries that disagree about a VA are noticed when the second is inserted (`sim.hot.overlap`); `sim.hot.multi_hit` says which answers.
 
 Source: DDI 0487 L.a, D8.16 "Translation Lookaside Buffers", D8.17 "TLB maintenance".
 """
@@ -16,6 +16,7 @@ from numba import njit
 
 from sim.arch import tlbi
 from sim.hot.events import next_random
+from sim.hot.overlap import OVERLAP, forget_overlap, note_overlap, stamp_fill
 from sim.state import dtypes
 from sim.state.handle import l1d_of, l1i_of, l2_next_of, l2_of, machine_of, pe_of, walk_cache_next_of, walk_cache_of, walked_of
 
@@ -144,7 +145,9 @@ def insert_l2(m, i, va):  # type: ignore[no-untyped-def]
             pe["soft_flush"] = ONE
         entries[slot]["mask"] = ZERO
         _drop_orphans(m, i)
+    stamp_fill(m, i, walked)
     copy_entry(entries[slot], walked)
+    note_overlap(m, i, slot, ONE << size, walked["asid"] == ASID_GLOBAL)
     return slot
 
 
@@ -253,17 +256,19 @@ def invalidate(m, i, kind, va, size_bytes, asid, last_level):  # type: ignore[no
         dropped = _probe_l2(m, i, kind, va, last, asid)
     if dropped != ZERO:
         dropped += _drop_orphans(m, i)
+        if pe["unusual"] & OVERLAP != ZERO:
+            forget_overlap(m, i)
     if last_level == ZERO or kind == KIND_ALL or kind == KIND_ASID:
         entries = walk_cache_of(m, i)
         for slot in range(len(entries)):
-            if _covered(entries[slot], kind, va, last, asid):
+            if is_covered(entries[slot], kind, va, last, asid):
                 entries[slot]["mask"] = ZERO
                 dropped += ONE
     return dropped
 
 
 @njit
-def _covered(entry, kind, va, last, asid):  # type: ignore[no-untyped-def]
+def is_covered(entry, kind, va, last, asid):  # type: ignore[no-untyped-def]
     """Whether an invalidation of [va, last] covers an L2 or walk-cache entry, judged by the whole block that it came from."""
     if entry["mask"] == ZERO:
         return False
@@ -291,7 +296,7 @@ def _sweep_l2(m, i, kind, va, last, asid):  # type: ignore[no-untyped-def]
     dropped, sizes, fractured = ZERO, ZERO, ZERO
     for slot in range(len(entries)):
         entry = entries[slot]
-        if _covered(entry, kind, va, last, asid):
+        if is_covered(entry, kind, va, last, asid):
             _drop_l2(pe, entry)
             dropped += ONE
         elif entry["mask"] != ZERO:
@@ -316,7 +321,7 @@ def _probe_l2(m, i, kind, va, last, asid):  # type: ignore[no-untyped-def]
             while number <= last_number:
                 first = np.int64(number % sets) * ways
                 for way in range(ways):
-                    if _covered(entries[first + way], kind, va, last, asid):
+                    if is_covered(entries[first + way], kind, va, last, asid):
                         _drop_l2(pe, entries[first + way])
                         dropped += ONE
                 number += ONE

@@ -12,7 +12,9 @@ import numpy as np
 from numba import njit
 
 from sim.arch import tlbi
+from sim.hot.barrier import OUTSTANDING_INNER, OUTSTANDING_OUTER
 from sim.hot.events import emit
+from sim.hot.residue import keep_residue
 from sim.hot.tlb import KIND_ALL, KIND_ASID, KIND_VA, KIND_VA_ALL_ASID, NOWHERE, invalidate
 from sim.hot.walk import asid_mask, granule_shift
 from sim.state import dtypes
@@ -70,6 +72,7 @@ def issue(m, i, key, operand):  # type: ignore[no-untyped-def]
         invalidate(m, i, kind, va, size_bytes, asid, last_level)
     if scope != _LOCAL:
         _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level)
+        pe["tlbi_outstanding"] |= OUTSTANDING_OUTER if scope == _OUTER else OUTSTANDING_INNER
     pe["cycles"] += machine["cost_tlbi_issue"]
     return True
 
@@ -122,13 +125,13 @@ def _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level):  # type: i
         distance = u64(abs(np.int64(i) - np.int64(j)))
         due = pe["cycles"] + machine["tlbi_delay_base"] + machine["tlbi_delay_per_pe"] * distance
         complete = max(complete, due)
-        _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, u64(i))
-    pe["tlbi_complete_cycles"], pe["tlbi_outstanding"] = complete, ONE
+        _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, u64(i), pe["tlbi_completions"])
+    pe["tlbi_complete_cycles"] = complete
 
 
 @njit
-def _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, issuer):  # type: ignore[no-untyped-def]
-    """Put one TLBI on its way to PE j."""
+def _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, issuer, completions):  # type: ignore[no-untyped-def]
+    """Put one TLBI on its way to PE j. completions: those of the issuer so far, kept in `spare`."""
     pe, queue = pe_of(m, j), tlbi_queue_of(m, j)
     if pe["tlbi_count"] >= _QUEUE_ENTRIES:
         kind, va, size_bytes, asid, last_level = KIND_ALL, ZERO, ZERO, ZERO, ZERO
@@ -137,7 +140,7 @@ def _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, issuer):  # type
     entry = queue[np.int64((pe["tlbi_head"] + pe["tlbi_count"]) & _QUEUE_MASK)]
     pe["tlbi_count"] += ONE
     entry["due_cycles"], entry["kind"], entry["va"], entry["size_bytes"] = due, kind, va, size_bytes
-    entry["asid"], entry["last_level"], entry["issuer"], entry["spare"] = asid, last_level, issuer, ZERO
+    entry["asid"], entry["last_level"], entry["issuer"], entry["spare"] = asid, last_level, issuer, completions
     pe["tlbi_due_cycles"] = min(due, pe["tlbi_due_cycles"])
 
 
@@ -149,10 +152,12 @@ def apply_due(m, j, now):  # type: ignore[no-untyped-def]
     """
     pe, queue = pe_of(m, j), tlbi_queue_of(m, j)
     head, count = pe["tlbi_head"], pe["tlbi_count"]
-    kept, next_due, dropped = ZERO, NOWHERE, ZERO
+    kept, next_due, dropped, erratum = ZERO, NOWHERE, ZERO, machine_of(m)["repeat_tlbi_erratum"]
     for position in range(np.int64(count)):
         entry = queue[np.int64((head + u64(position)) & _QUEUE_MASK)]
         if entry["due_cycles"] <= now:
+            if erratum != ZERO:
+                keep_residue(m, j, entry, now)
             gone = invalidate(m, j, entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["last_level"])
             dropped += gone
             pe["n_tlbi_received"] += ONE

@@ -12,9 +12,13 @@ from numba import njit
 
 from sim.hot.code_pages import code_written
 from sim.hot.events import emit
+from sim.hot.multi_hit import ABORT, AMALGAMATION, SEEDED, l1_copy_of, pass_on, passes_already, resolve
+from sim.hot.overlap import PASSING, RESIDUE
+from sim.hot.residue import use_residue
 from sim.hot.tlb import KIND_VA, MISS, NOWHERE, copy_entry, insert_l1, insert_l2, invalidate, lookup_l1, lookup_l2
 from sim.hot.walk import (
     FAULT_ADDRESS_SIZE,
+    FAULT_CONFLICT,
     FAULT_PERMISSION,
     FAULTED,
     LEVEL_SHIFT,
@@ -42,6 +46,8 @@ _WRITABLE, _EL0, _PXN, _UXN, _DBM, _DEVICE, _FLAT = (u64(n) for n in (
     dtypes.ATTRIBUTE_WRITABLE, dtypes.ATTRIBUTE_EL0, dtypes.ATTRIBUTE_PXN, dtypes.ATTRIBUTE_UXN, dtypes.ATTRIBUTE_DBM,
     dtypes.ATTRIBUTE_DEVICE, dtypes.ATTRIBUTE_FLAT))
 _AP_READ_ONLY = u64(1 << 7)
+_NT, _BELOW_FILLED = u64(dtypes.ATTRIBUTE_NT), u64((1 << dtypes.ATTRIBUTE_FILLED_SHIFT) - 1)
+_KEPT_BY_NOBODY = np.int64(-2)          # in place of an L1 slot: the translation is in walked_of(m, i) and passes
 _CLEAN = u64(1 << 63)                   # beside a permission fault: only a clean dirty state stands in the way
 _PAGE_MASK = ~u64(0xFFF)
 _OUTER_SHAREABLE = TWO << SH_SHIFT
@@ -129,15 +135,20 @@ def translate(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
     if pe["sctlr"] & _SCTLR_M == ZERO:
         return _flat(m, i, va, is_fetch)
     asid = current_asid(m, i)
-    slot = lookup_l1(m, i, va, asid, is_fetch)
+    if pe["unusual"] != ZERO:
+        status, slot = _unusual(m, i, va, asid, access, is_fetch)
+    else:
+        status, slot = OK, lookup_l1(m, i, va, asid, is_fetch)
     if is_fetch:
         pe["n_l1i_lookups"] += ONE
     else:
         pe["n_l1d_lookups"] += ONE
-    if slot == MISS:
+    if slot == MISS and status == OK:
         status, slot = _fill(m, i, va, asid, access, is_fetch)
-        if status != OK:
-            return status
+    if status != OK:
+        return status
+    if slot == _KEPT_BY_NOBODY:
+        return _pass(m, i, u64(access), u64(el0), u64(pan), is_fetch)
     entry = (l1i_of(m, i) if is_fetch else l1d_of(m, i))[slot]
     status = _judge(m, i, entry, u64(access), u64(el0), u64(pan))
     if status & _CLEAN != ZERO:
@@ -165,11 +176,63 @@ def _fill(m, i, va, asid, access, is_fetch):  # type: ignore[no-untyped-def]
     l2_slot = lookup_l2(m, i, va, asid)
     if l2_slot == MISS:
         pe["n_l2_misses"] += ONE
+        if pe["unusual"] & RESIDUE != ZERO and use_residue(m, i, va, asid, access):
+            return OK, _KEPT_BY_NOBODY
         status = walk(m, i, va)
         if status != OK:
             return status, MISS
+        if walked_of(m, i)["attributes"] & _NT != ZERO:
+            return OK, _KEPT_BY_NOBODY
         l2_slot = insert_l2(m, i, va)
     return OK, _take(m, i, va, l2_slot, access, is_fetch)
+
+
+@njit
+def _unusual(m, i, va, asid, access, is_fetch):  # type: ignore[no-untyped-def]
+    """In place of a plain L1 lookup while PE.unusual is set. Returns (status, L1 slot), the slot possibly MISS or _KEPT_BY_NOBODY."""
+    machine, pe = machine_of(m), pe_of(m, i)
+    if is_fetch and pe["unusual"] & PASSING != ZERO and passes_already(m, i, va):
+        return OK, _KEPT_BY_NOBODY
+    outcome, l2_slot = resolve(m, i, va, asid, ZERO)
+    if outcome == ABORT:
+        return FAULT_CONFLICT, MISS
+    if outcome == AMALGAMATION:
+        pe["cycles"] += machine["cost_l2_hit"]
+        return OK, _KEPT_BY_NOBODY
+    if l2_slot == MISS:
+        return OK, lookup_l1(m, i, va, asid, is_fetch)
+    slot = l1_copy_of(m, i, va, l2_slot, is_fetch)
+    if slot == MISS:
+        pe["cycles"] += machine["cost_l2_hit"]
+        slot = _take(m, i, va, l2_slot, access, is_fetch)
+    if machine["multi_hit"] == SEEDED:
+        copy_entry(walked_of(m, i), (l1i_of(m, i) if is_fetch else l1d_of(m, i))[slot])
+        return OK, _KEPT_BY_NOBODY
+    return OK, slot
+
+
+@njit
+def _pass(m, i, access, el0, pan, is_fetch):  # type: ignore[no-untyped-def]
+    """Use walked_of(m, i) for this access only. A clean descriptor that was just walked is made dirty; a clean mixture is read-only."""
+    walked = walked_of(m, i)
+    status = _judge(m, i, walked, access, el0, pan)
+    if status & _CLEAN != ZERO:
+        if walked["attributes"] & _NT == ZERO:
+            return status & ~_CLEAN
+        _set_dirty(m, i)
+        status = OK
+    if status == OK:
+        pass_on(m, i, is_fetch)
+    return status
+
+
+@njit
+def _set_dirty(m, i):  # type: ignore[no-untyped-def]
+    """Hardware's update of the dirty state (AP[2] = 0) in the descriptor that has just been walked."""
+    machine, walked = machine_of(m), walked_of(m, i)
+    ram_words_of(m)[np.int64((walked["descriptor_pa"] - machine["ram_pa"]) >> THREE)] &= ~_AP_READ_ONLY
+    code_written(m, i, walked["descriptor_pa"] - machine["ram_pa"], u64(8))
+    walked["attributes"] |= _WRITABLE
 
 
 @njit
@@ -188,15 +251,13 @@ def _make_dirty(m, i, va, slot, access, el0, pan):  # type: ignore[no-untyped-de
     The walk is what makes the update one that hardware may do: the descriptor is as it is now, not as it was when the entry was filled.
     Returns (status, L1 data slot).
     """
-    machine, walked, entry = machine_of(m), walked_of(m, i), l1d_of(m, i)[slot]
+    walked, entry = walked_of(m, i), l1d_of(m, i)[slot]
     status = walk(m, i, va)
     if status == OK:
         status = _judge(m, i, walked, access, el0, pan)
         if status & _CLEAN != ZERO:
             status = OK
-            ram_words_of(m)[np.int64((walked["descriptor_pa"] - machine["ram_pa"]) >> THREE)] &= ~_AP_READ_ONLY
-            code_written(m, i, walked["descriptor_pa"] - machine["ram_pa"], u64(8))
-            walked["attributes"] |= _WRITABLE
+            _set_dirty(m, i)
     if status == OK and _same_translation(walked, entry):
         entry["attributes"] |= _WRITABLE
         l2_of(m, i)[np.int64(entry["spare"])]["attributes"] |= _WRITABLE
@@ -216,7 +277,7 @@ def _same_translation(walked, entry):  # type: ignore[no-untyped-def]
     """Whether a held entry is, or is a fraction of, what a walk has just found."""
     return (entry["asid"] == walked["asid"] and entry["va"] & walked["mask"] == walked["va"]
             and entry["pa"] == walked["pa"] | (entry["va"] & ~walked["mask"])
-            and (entry["attributes"] | _WRITABLE) == (walked["attributes"] | _WRITABLE))
+            and (entry["attributes"] & _BELOW_FILLED | _WRITABLE) == (walked["attributes"] | _WRITABLE))
 
 
 @njit(cache=True)
@@ -230,10 +291,15 @@ def probe(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
     if pe_of(m, i)["sctlr"] & _SCTLR_M == ZERO:
         return _flat(m, i, va, is_fetch)
     asid, walked = current_asid(m, i), walked_of(m, i)
-    slot = lookup_l1(m, i, va, asid, is_fetch)
-    if slot != MISS:
+    outcome, l2_slot = resolve(m, i, va, asid, ONE)
+    if outcome == ABORT:
+        return FAULT_CONFLICT
+    slot = lookup_l1(m, i, va, asid, is_fetch) if l2_slot == MISS and outcome != AMALGAMATION else MISS
+    if l2_slot != MISS:
+        copy_entry(walked, l2_of(m, i)[l2_slot])
+    elif slot != MISS:
         copy_entry(walked, (l1i_of(m, i) if is_fetch else l1d_of(m, i))[slot])
-    else:
+    elif outcome != AMALGAMATION:
         slot = lookup_l2(m, i, va, asid)
         if slot != MISS:
             copy_entry(walked, l2_of(m, i)[slot])

@@ -29,6 +29,7 @@ _TOP_BYTE = u64(0xFF << 56)
 
 OK, FAULTED = u64(0), u64(0x100)
 FAULT_ADDRESS_SIZE, FAULT_TRANSLATION, FAULT_ACCESS_FLAG, FAULT_PERMISSION = u64(0x00), u64(0x04), u64(0x08), u64(0x0C)
+FAULT_CONFLICT = FAULTED | u64(0x30)      # TLB conflict abort; has no level
 FAULT_EXTERNAL, FAULT_EXTERNAL_ON_WALK = u64(0x10), u64(0x14)
 
 # TCR_EL1
@@ -215,6 +216,8 @@ def _leaf(m, i, va, level, shift, descriptor, descriptor_pa, collected, limit, q
     pa = descriptor & _ADDRESS_MASK & mask
     if pa >= limit:
         return FAULTED | FAULT_ADDRESS_SIZE | level
+    if level != THREE and machine["nt_faults"] != ZERO and machine["feat_bbm"] != ZERO and descriptor & _NT != ZERO:
+        return FAULTED | FAULT_TRANSLATION | level
     if descriptor & _AF == ZERO:
         if machine["hardware_af"] == ZERO or tcr >> _TCR_HA & ONE == ZERO:
             return FAULTED | FAULT_ACCESS_FLAG | level

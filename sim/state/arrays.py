@@ -42,6 +42,8 @@ class State:
         self.walk_cache = np.zeros((pes, walk_cache[0] * walk_cache[1]), dtypes.TLB_ENTRY)
         self.walk_cache_next = np.zeros((pes, walk_cache[0]), np.uint64)
         self.walked = np.zeros(pes, dtypes.TLB_ENTRY)
+        self.passing = np.zeros(pes, dtypes.TLB_ENTRY)
+        self.residue = np.zeros(pes, dtypes.TLB_ENTRY)
         self.tlbi_queue = np.zeros((pes, dtypes.TLBI_QUEUE_ENTRIES), dtypes.TLBI_IN_FLIGHT)
         self._ram_map = mmap.mmap(-1, ram_bytes)                 # page-aligned, and untouched pages cost nothing
         self.ram = np.frombuffer(self._ram_map, np.uint8)

@@ -47,12 +47,13 @@ ATTRIBUTE_LEVEL_SHIFT = 8               # two bits: level of the leaf (walk cach
 ATTRIBUTE_SH_SHIFT = 10                 # two bits: shareability
 ATTRIBUTE_FLAT = 1 << 12                # the MMU is off: no permissions apply; such a translation is never held by a TLB
 ATTRIBUTE_MAIR_SHIFT = 16               # eight bits: the MAIR attribute byte
+ATTRIBUTE_FILLED_SHIFT = 28             # the other bits: number of the fill, L2 and L1 entries only; a later fill has a higher one
 # Walk-cache entries: hierarchical permissions collected so far
 ATTRIBUTE_TABLE_AP_SHIFT = 24           # two bits APTable, OR of all levels above
 ATTRIBUTE_TABLE_PXN = 1 << 26
 ATTRIBUTE_TABLE_UXN = 1 << 27
 
-#: A TLBI on its way to one PE.
+#: A TLBI on its way to one PE. spare: `tlbi_completions` of the issuer when it was issued.
 TLBI_IN_FLIGHT = np.dtype(_words("due_cycles", "kind", "va", "size_bytes", "asid", "last_level", "issuer", "spare"))
 TLBI_QUEUE_ENTRIES = 64
 
@@ -66,7 +67,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 1                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 5                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -93,7 +94,14 @@ PE = np.dtype(
         "event_register", "reserved_pa",                       # of WFE; granule that the exclusive monitor holds
         # TLBs: used = valid entries of each L1; fractured = whether L2 may hold fractions of blocks
         "soft_generation", "l1i_next", "l1d_next", "random", "l2_sizes", "l1i_used", "l1d_used", "l2_fractured",
-        "tlbi_head", "tlbi_count", "tlbi_complete_cycles", "tlbi_outstanding",
+        "tlbi_head", "tlbi_count", "tlbi_complete_cycles",
+        "tlbi_outstanding",                                    # scopes not yet waited for: bit 0 inner, bit 1 outer shareable
+        "tlbi_completions", "tlbi_completed_cycles",           # DSBs of this PE that completed some; when the last of them did
+        # UNUSUAL_* below; whether the soft TLB may have what nobody keeps; number of the last L2 fill; whether L2 ever held nG entries
+        "unusual", "transient", "fill_sequence", "l2_non_global",
+        # the residue of a TLBI (`sim.hot.residue`): who issued it, how many completions that PE had then; from which cycle on it may be
+        # used once only, and until which at all
+        "residue_issuer", "residue_completions", "residue_once_cycles", "residue_until_cycles",
         # interrupts and timers
         "wake_cycles", "cntv_ctl", "cntv_cval", "cntp_ctl", "cntp_cval", "timer_due_cycles",
         "fiq_injected", "irq_injected", "serror_syndrome",
@@ -104,7 +112,7 @@ PE = np.dtype(
         "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
         "n_walk_reads", "n_walk_cache_hits",
         "walk_cycles", "n_soft_flushes", "n_faults", "n_entries", "n_returns", "n_interrupts", "n_tlbi_issued", "n_tlbi_received",
-        "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions",
+        "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions", "n_conflicts", "n_residues",
         # the recursion and livelock detectors of the run loop
         "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr",
         "recursion_depth", "recursion_elr", "recursion_esr",   # entries alike since the last return, other than a vector on itself
@@ -112,6 +120,9 @@ PE = np.dtype(
     # slot in which a VA was last found in the L1 TLB, by page number: a guess that spares the search, always checked
     + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,)), ("padding", "u8", (PE_PADDING_WORDS,))]
 )
+
+# PE.unusual: entries of L2 overlap; the residue of a TLBI may still be used; the fetch under way got a translation that nobody keeps
+UNUSUAL_OVERLAP, UNUSUAL_RESIDUE, UNUSUAL_PASSING = 1, 2, 4
 
 #: GICv3 state of one PE: redistributor (INTIDs 0..31) and CPU interface.
 GIC_PE = np.dtype(
@@ -161,6 +172,7 @@ MACHINE = np.dtype(
         # limits of the detectors
         "recursion_limit", "livelock_limit",
         "semihosting", "monitors", "mark_count", "feat_bbm", "facts_stale", "context",
+        "multi_hit", "nt_faults", "repeat_tlbi_erratum",        # MULTI_HIT_*; the other two are 0 or 1
         # where the engine keeps the times of its soft TLBs, from its registers: bytes to the first, bytes between, how many
         "soft_window_first", "soft_window_stride", "soft_window_count",
         # until: number of the watched symbol before which the run stops, from 1; resuming: PE whose slice was interrupted, from 1
@@ -171,6 +183,9 @@ MACHINE = np.dtype(
 
 # MACHINE.interleaving
 INTERLEAVE_BLOCK, INTERLEAVE_QUANTUM, INTERLEAVE_INSTRUCTION = range(3)
+
+# MACHINE.multi_hit: what an access gets that two entries answer
+MULTI_HIT_ABORT, MULTI_HIT_OLD, MULTI_HIT_NEW, MULTI_HIT_AMALGAMATION, MULTI_HIT_SEEDED = range(5)
 
 # page_flags (one byte for each 4 KiB page of RAM): why a page is observed
 PAGE_EXECUTED = 1                       # instructions were fetched from it: the engine must not see writes before maintenance

@@ -40,10 +40,12 @@ _KINDS = (
     ("exclusive_lost", "by", "pa", None, None),
     ("code_maintenance", "operation", "pa", None, None),
     ("timer", "intid", "compare", None, None),
+    ("conflict", "outcome", "va", "old_descriptor_pa", "new_descriptor_pa"),    # overlapping TLB entries answered; outcome: MULTI_HIT_*
+    ("residue", "access", "va", "pa", "issuer"),                        # an access used what a TLBI of PE `issuer` had dropped
 )
 KINDS: tuple[EventKind, ...] = tuple(EventKind(number, *row) for number, row in enumerate(_KINDS))
 BY_NAME: dict[str, EventKind] = {kind.name: kind for kind in KINDS}
 
 (EVENT_FILL, EVENT_WALK, EVENT_FAULT, EVENT_ENTRY, EVENT_RETURN, EVENT_TLBI, EVENT_TLBI_DONE, EVENT_TLBI_COMPLETE, EVENT_SGI,
  EVENT_ACKNOWLEDGED, EVENT_ENDED, EVENT_PSCI, EVENT_CONSOLE, EVENT_MARK, EVENT_WAIT, EVENT_WAKE, EVENT_SEMIHOSTING, EVENT_POWER,
- EVENT_INJECTED, EVENT_EXCLUSIVE_LOST, EVENT_CODE_MAINTENANCE, EVENT_TIMER) = range(len(KINDS))
+ EVENT_INJECTED, EVENT_EXCLUSIVE_LOST, EVENT_CODE_MAINTENANCE, EVENT_TIMER, EVENT_CONFLICT, EVENT_RESIDUE) = range(len(KINDS))

@@ -18,7 +18,7 @@ u64 = np.uint64
 SLOTS = (
     "machine", "pes", "l1i", "l1d", "l2", "walk_cache", "walked", "tlbi_queue", "ram", "ram_words", "page_flags", "facts", "ring",
     "heap", "heap_position", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
-    "policy", "id_values", "pl011", "code_copy",
+    "policy", "id_values", "pl011", "code_copy", "passing", "residue",
 )
 TABLE_WORDS = 128
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
@@ -84,7 +84,7 @@ else:
 
 (_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
  _HEAP_POSITION, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
- _PL011, _CODE_COPY) = range(len(SLOTS))
+ _PL011, _CODE_COPY, _PASSING, _RESIDUE) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -146,6 +146,18 @@ def walk_cache_next_of(m, i):  # type: ignore[no-untyped-def]
 def walked_of(m, i):  # type: ignore[no-untyped-def]
     """Scratch of PE i: the translation that the last lookup or walk produced."""
     return _array(m, _WALKED, TLB_ENTRY)[i]
+
+
+@njit
+def passing_of(m, i):  # type: ignore[no-untyped-def]
+    """The translation of the fetch under way on PE i that no TLB keeps, while PE.unusual has UNUSUAL_PASSING."""
+    return _array(m, _PASSING, TLB_ENTRY)[i]
+
+
+@njit
+def residue_of(m, i):  # type: ignore[no-untyped-def]
+    """What a TLBI dropped at PE i and an access begun before it may still use, while PE.unusual has UNUSUAL_RESIDUE."""
+    return _array(m, _RESIDUE, TLB_ENTRY)[i]
 
 
 @njit

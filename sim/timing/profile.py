@@ -123,7 +123,7 @@ class Profile:
 
 # Rules of the fields of Identity and CacheGeometry, which belong to sim.arch and know nothing of profiles.
 _ARCHITECTURE_RULES: Final[dict[str, Range | Choice]] = {
-    "midr": Range(0, (1 << 32) - 1), "revidr": Range(0, (1 << 32) - 1), "pa_bits": Choice(tuple(PA_RANGES)), "bbm_level": Range(0, 2),
+    "midr": Range(0, (1 << 32) - 1), "revidr": Range(0, (1 << 32) - 1), "pa_bits": Choice(tuple(PA_RANGES)), "bbm_level": Range(0, 3),
     "hardware_update": Choice(HARDWARE_UPDATES), "l1i_policy": Choice(tuple(L1I_POLICIES)),
     "size_bytes": Range(LINE_BYTES, 1 << 32), "ways": Range(1, 1024),
 }

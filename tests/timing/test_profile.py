@@ -108,7 +108,7 @@ WRONG = [
     (r"^alu = \d+", 'alu = "1"', "issue_cycles.alu must be a whole number, not '1'"),
     (r'^replacement = "random"', 'replacement = "lru"', "tlb.replacement must be one of fifo, random, not 'lru'"),
     (r"^pa_bits = \d+", "pa_bits = 36", "identity.pa_bits must be one of 40, 42, 44, 48, not 36"),
-    (r"^bbm_level = 0", "bbm_level = 3", "identity.bbm_level must be from 0 to 2, not 3"),
+    (r"^bbm_level = 0", "bbm_level = 4", "identity.bbm_level must be from 0 to 3, not 4"),
     (r"^fp16 = false", "fp16 = 0", "identity.fp16 must be true or false, not 0"),
     (r"^midr = \w+", "midr = 0x1_0000_0000", "identity.midr must be from 0 to"),
     (r"^entries = 1024", "entries = 1020", "tlb.l2.entries must be tlb.l2.ways times a power of two, not 1020"),
