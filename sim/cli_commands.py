@@ -77,3 +77,49 @@ def run(
         define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
         recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period)
     return lambda: execute(options)
+
+
+@app.command()
+def schemes(
+    pes: Annotated[int, typer.Option(metavar="N", help="Processing elements of the measured run.")] = 4,
+    rounds: Annotated[int, typer.Option(metavar="N", help="Rounds of the measured run.")] = 20,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything that is known as JSON.")] = None,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
+) -> Action:
+    """List the schemes: idea, origin, safe or not, and what a short run says of each."""
+    from sim.cli_schemes import execute_schemes
+
+    return lambda: execute_schemes(pes, rounds, json, jobs)
+
+
+@app.command()
+def compare(
+    pes: Annotated[str | None, typer.Option(metavar="N,N...", help="Numbers of processing elements; default 4.")] = None,
+    schemes: Annotated[str | None, typer.Option(metavar="S,S...", help="Names, or numbers as SC-4; default all.")] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Runs of each, with and without SErrors.")] = 5,
+    rounds: Annotated[int, typer.Option(metavar="N", help="Demotions and promotions of each run.")] = 20,
+    profile: Annotated[str, typer.Option(metavar="P", help="A built-in profile or the path of a .toml file.")] = "cortex-a72",
+    serror_period: Annotated[int, typer.Option(metavar="CYCLES", help="Between SErrors of a PE, on average; 0: none.")] = 20_000,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw latency against PEs, as .png or .svg.")] = None,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
+) -> Action:
+    """Compare schemes under one load: safety, latency, lost time, faults, memory, TLB misses."""
+    from sim.cli_compare import CompareOptions, execute_compare
+
+    options = CompareOptions(pes, schemes, seeds, rounds, profile, serror_period, json, csv, plot, jobs)
+    return lambda: execute_compare(options)
+
+
+@app.command()
+def matrix(
+    rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]...", help="Rows, as T-02; default all.")] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Runs of a row that is a race.")] = 100,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what was seen as JSON.")] = None,
+) -> Action:
+    """Run the acceptance matrix: what is expected of each row, what was seen, whether it holds."""
+    from sim.cli_matrix import execute_matrix
+
+    return lambda: execute_matrix(rows or [], seeds, jobs, json)

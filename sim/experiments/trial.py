@@ -61,24 +61,33 @@ class Trial:
 
     def _boot(self) -> None:
         """Boot once, up to mark_ready; a kernel without it, or that does not come so far, is booted again for each run."""
+        self._tried = True
         machine = self._load(seed=0)
         if READY in machine.watched and machine.run(self.budget_cycles, until=READY).verdict.kind == PAUSED:
             self._booted, self._snapshot = machine, machine.snapshot()
 
-    def run(self, seed: int) -> Result:
-        """Run to the end, or until the budget is used up. Every run with one seed is the same, whatever ran before."""
+    def _at_ready(self, seed: int) -> Machine | None:
         if not self._tried:
-            self._tried = True
             self._boot()
-        if self._booted is None or self._snapshot is None:
-            self.machine = self._load(seed)
+        if self._booted is not None and self._snapshot is not None:
+            self._booted.restore(self._snapshot, seed=seed)
+        return self._booted
+
+    def at_ready(self) -> Machine | None:
+        """The machine at mark_ready, to be looked at before the next run; None if the kernel does not come there."""
+        return self._at_ready(seed=0)
+
+    def run(self, seed: int) -> Result:
+        """Run to the end, or until the budget is used up."""
+        machine = self._at_ready(seed)
+        if machine is None:
+            machine = self._load(seed)
         else:
-            self.machine = self._booted
-            self.machine.restore(self._snapshot, seed=seed)
-            self.machine.write_physical(self.constants["GLOBALS_PA"] + self.constants["G_SEED"], seed.to_bytes(8, "little"))
+            machine.write_physical(self.constants["GLOBALS_PA"] + self.constants["G_SEED"], seed.to_bytes(8, "little"))
+        self.machine = machine
         if self.prepare is not None:
-            self.prepare(self.machine, seed)
-        return self.machine.run(self.budget_cycles)
+            self.prepare(machine, seed)
+        return machine.run(self.budget_cycles)
 
     def word(self, va: int, pe: int = 0) -> int:
         """A 64-bit word of the machine as it stands after the last run, as PE `pe` at EL1 would read it."""
