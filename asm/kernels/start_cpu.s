@@ -35,6 +35,7 @@ kernel_main:
         bl      start_cpus
         mov     x19, x0
         bl      release_aps
+mark_boot_stacks_live:                          // all PEs are counted, and their boot stacks not yet freed
         bl      release_boot_stacks
         bl      count_memory
         sub     w20, w0, w20                    // frames only
