@@ -17,7 +17,8 @@ KSTACK_PAGES, BOOTSTACK_PAGES = 4, 4
 def load(name: str, pes: int, machine_pes: int | None = None, *, marks: tuple[str, ...] = (), layout: dict[str, int] | None = None,
          **constants: int) -> tuple[Machine, dict[str, int]]:
     built_in = kernel(name)
-    all_constants = layout_constants(pes, ram_bytes=RAM_BYTES, **(layout or {})) | dict(built_in.options) | constants    # type: ignore[arg-type]
+    all_constants = layout_constants(pes, ram_bytes=RAM_BYTES, **(layout or {}))    # type: ignore[arg-type]
+    all_constants |= {**built_in.options, **constants}
     machine = Machine(pes=machine_pes or pes, ram_bytes=RAM_BYTES, events=("power", "entry", "tlbi"))
     return machine.load(built_in.path, constants=all_constants, include_dirs=built_in.include_directories, marks=marks), all_constants
 
@@ -77,7 +78,8 @@ def test_the_dynamic_area_lies_directly_behind_struct_pcpu_whatever_its_size() -
 @pytest.mark.parametrize("domains", [2, 4])
 @pytest.mark.parametrize("from_acpi", [1, 0])
 def test_pcpu_and_boot_stack_lie_in_the_pes_domain_if_it_is_known_in_time(from_acpi: int, domains: int) -> None:
-    machine, c = load("start_cpu", 8, marks=("mark_boot_stacks_live",), layout={"domains": domains}, DOMAINS_FROM_ACPI=from_acpi, PES_PER_DOMAIN=2)
+    machine, c = load("start_cpu", 8, marks=("mark_boot_stacks_live",), layout={"domains": domains}, DOMAINS_FROM_ACPI=from_acpi,
+                      PES_PER_DOMAIN=2)
     machine.run(BUDGET_CYCLES, until="mark_boot_stacks_live")
     for pe in range(1, 8):
         pcpu, stack = (word(machine, c[name] + 8 * pe) for name in ("CPUID_TO_PCPU_VA", "BOOTSTACKS_VA"))
