@@ -14,10 +14,11 @@ def plot(path: Path, compared: Sequence[Compared]) -> None:
     """Write a picture; the format follows from the name. Raises UserError for a format that does not exist."""
     import matplotlib
     matplotlib.use("Agg")                       # no display is needed
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     schemes = list(dict.fromkeys(one.scheme for one in compared))
-    colours = pyplot.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    palette = pyplot.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    colours = [*palette[0::2], *palette[1::2]]  # the strong ones first
     figure, axes = pyplot.subplots(1, len(_PANELS), figsize=(_COLUMNS_INCHES, _ROWS_INCHES), sharex=True)
     for axis, (name, title) in zip(axes, _PANELS, strict=True):
         for number, scheme in enumerate(schemes):
@@ -32,7 +33,10 @@ def plot(path: Path, compared: Sequence[Compared]) -> None:
         axis.set_xlabel("PEs")
         axis.set_xscale("log", base=2)
         axis.set_xticks(sorted({one.pes for one in compared}), [str(number) for number in sorted({one.pes for one in compared})])
-        axis.set_yscale("symlog", linthresh=1)
+        if name.startswith("lost"):
+            axis.set_yscale("symlog", linthresh=1)          # 0 is a value here
+        axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.set_ylim(bottom=0)
         axis.set_ylabel("us")
         axis.grid(visible=True, alpha=0.3)
     handles, labels = axes[0].get_legend_handles_labels()
