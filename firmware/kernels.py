@@ -70,7 +70,8 @@ _KERNELS = (
         {"BOOTSTACK_WORK": 5000, "BOOTSTACK_HOLD": 0, "BOOTSTACK_FIRST": 1, "PCPU_PLACE": 2, "KSTACKS_FROM_KMEM": 0,
          "DOMAINS_FROM_ACPI": 0})),
     Kernel("kernel_stacks", "the run of the threads' stacks is filled; guard pages keep it from promotion", 4, options=MappingProxyType(
-        {"PCPU_PLACE": 2, "DOMAINS_FROM_ACPI": 0, "PES_PER_DOMAIN": 256, "SEED_DELAY": 2000, "TICKS_PER_SECOND": 2_000_000})),
+        {"PCPU_PLACE": 2, "DOMAINS_FROM_ACPI": 0, "PES_PER_DOMAIN": 256, "SEED_DELAY": 2000, "TICKS_PER_SECOND": 20_000,
+         "PATIENCE": 10_000_000})),
     Kernel("window", "one run is promoted or demoted while the other PEs take interrupts, call, or touch what lies in it", 2,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
     Kernel("stop_cpus", "PE 0 stops the others by IPI; one whose interrupts stay masked makes it give up", 4, options=MappingProxyType(

@@ -5,6 +5,7 @@
 //
 // KSTACK_PAGES, KSTACK_GUARD_PAGES, KSTACK_ALIGNMENT_PAGES   the stacks (firmware/layout.py)
 // TICKS_PER_SECOND    of each PE's timer; a window over 16 pages is short
+// PATIENCE            looks at a thread that should wake; a period is far shorter
 // SEED_DELAY          cycles that PE 0 waits at most before it fills the run, by the seed
 // PCPU_PLACE          start_load.inc
         .include "kernel.inc"
@@ -15,7 +16,6 @@
         .include "start_load.inc"
 
         .equ    PC_WAKES, PC_SCRATCH
-        .equ    PATIENCE, 100000                // looks for a thread that is awake; a period is far shorter
 
 //----------------------------------------------------------------------------------------
 // kernel_main — start all PEs, let timer interrupts wake their threads, fill the run, see whose still wake

@@ -139,7 +139,7 @@ def _run_stop_timeout(seeds: int) -> Seen:
 
 def _run_kernel_stacks(seeds: int) -> Seen:
     def part(constants: dict[str, int], lost: bool) -> Seen:
-        trial = Trial("kernel_stacks", 4, constants=constants)
+        trial = Trial("kernel_stacks", 4, constants={"TICKS_PER_SECOND": 4_000_000, "PATIENCE": 20_000, **constants})
         size_bytes = trial.constants["KSTACK_PAGES"] * trial.constants["PAGE_BYTES"]
 
         def judge(result: Result) -> str:
@@ -161,7 +161,7 @@ def _run_kernel_stacks(seeds: int) -> Seen:
 
     return all_of([("guard pages", lambda: part({}, False)),
                    ("no guard pages", lambda: part({"KSTACK_GUARD_PAGES": 0}, True)),
-                   ("16-page alignment", lambda: part({"KSTACK_ALIGNMENT_PAGES": 16, "TICKS_PER_SECOND": 4_000_000}, True))])
+                   ("16-page alignment", lambda: part({"KSTACK_ALIGNMENT_PAGES": 16}, True))])
 
 
 def _covered(tlbis: np.ndarray, base_va: int, size_bytes: int) -> bool:

@@ -27,6 +27,12 @@ CONSOLE = {
     "promote": "PASS promotion of a run that fills\nPASS kextract in every state\nPASS demotion and promotion again\n"
                "PASS promotion disabled\nPASS direct map that holds its own tables\nPASS contiguous frames and their KVA\n"
                "PASS failed allocations take nothing\nPASS seams\nPASS rounds of demotion and promotion\npromote: 0 checks wrong\n",
+    "start_cpu": "PASS a start without memory takes nothing\nstart_cpu: {pes} PEs run, 15 frames in use, all acted\n",
+    "bootstack": "bootstack: 32 contiguous runs and 1 blocks made\nbootstack: all PEs have left their boot stacks\n",
+    "kernel_stacks": "kernel_stacks: 31 contiguous runs and 0 blocks made\nkernel_stacks: all threads wake\n",
+    "stop_cpus": "stop_cpus: 3 PEs stopped of 3\nstop_cpus: all run again\n",
+    "fan_out": "fan_out: {pes} PEs interrupted\n",
+    "two_promotions": "two_promotions: {promotions} promotions, one after the other\n",
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
     "permanent-region": "permanent-region: {rounds} rounds, 0 faults healed, promoted\n",
     "abstention": "abstention: {rounds} rounds, 0 faults healed, not promoted\n",
@@ -64,7 +70,7 @@ def stop_where_it_hangs(image: GnuImage, pes: int, console: Path, text: str) -> 
 @pytest.mark.parametrize("built_in", [known for known in kernels() if known.verdict == "exited"], ids=lambda known: known.name)
 def test_a_kernel_that_ends_says_what_it_promises(built_in: Kernel, build: Build) -> None:
     pes, rounds = built_in.default_pes, 37
-    expected = CONSOLE[built_in.name].format(pes=pes, rounds=rounds, product=pes * rounds, any="@")
+    expected = CONSOLE[built_in.name].format(pes=pes, rounds=rounds, product=pes * rounds, promotions=2 * rounds + 2, any="@")
     console, status = run(build(built_in, built_in.build_constants(pes, rounds, 3)), pes)
     assert re.fullmatch(re.escape(expected).replace("@", r"\d+"), console) and status == 0, console
 

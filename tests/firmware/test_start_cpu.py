@@ -12,6 +12,7 @@ from sim.state.events import BY_NAME
 BUDGET_CYCLES = 400_000_000
 RAM_BYTES = 32 << 20
 KSTACK_PAGES, BOOTSTACK_PAGES = 4, 4
+OFTEN = {"TICKS_PER_SECOND": 4_000_000, "PATIENCE": 20_000}       # so that an interrupt falls into a window however short
 
 
 def load(name: str, pes: int, machine_pes: int | None = None, *, marks: tuple[str, ...] = (), layout: dict[str, int] | None = None,
@@ -119,7 +120,7 @@ def test_freed_boot_stacks_take_part_in_a_promotion_and_nobody_minds(pcpu_place:
     ({"KSTACK_GUARD_PAGES": 0}, 33, 1),                                             # one is promoted again after its boot stack was freed
 ])
 def test_a_run_that_holds_a_guard_page_is_never_promoted(constants: dict[str, int], runs: int, blocks: int) -> None:
-    _, _, result = run("kernel_stacks", 4, **constants)
+    _, _, result = run("kernel_stacks", 4, **OFTEN, **constants)
     assert result.console.startswith(f"kernel_stacks: {runs} contiguous runs and {blocks} blocks made\n")
     assert result.exit_status == (1 if blocks else 0)
 
@@ -127,7 +128,7 @@ def test_a_run_that_holds_a_guard_page_is_never_promoted(constants: dict[str, in
 @pytest.mark.parametrize(("pes", "constants"), [(5, {}), (4, {"KSTACK_GUARD_PAGES": 2}), (4, {"KSTACK_PAGES": 6})])
 def test_a_stack_that_begins_a_run_which_other_memory_fills_is_promoted_in_spite_of_its_guard(pes: int, constants: dict[str, int]) -> None:
     """The guard below the last stack lies in the 16 pages before: what comes behind that stack is not a stack, and has no guard."""
-    machine, c, result = run("kernel_stacks", pes, TICKS_PER_SECOND=4_000_000, **constants)
+    machine, c, result = run("kernel_stacks", pes, **OFTEN, **constants)
     stacks = [word(machine, c["THREADS_VA"] + pe * c["THREAD_BYTES"] + c["TD_KSTACK"]) for pe in range(1, pes)]
     windows = result.events.of("tlbi")["a"]
     top_pages = [base + (c["KSTACK_PAGES"] - 1) * PAGE_BYTES for base in stacks]
