@@ -1,5 +1,6 @@
 """`quiesce schemes`: what each scheme is, and what a short run of each says."""
 import json
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from rich.table import Table
 
 from firmware.schemes import SCHEMES, Scheme
 from sim.arch.memory_map import PES_MAX
-from sim.cli_compare import check_count, check_writable, outcome_text, processes, wide_console
+from sim.cli_compare import COLUMNS, check_count, check_writable, outcome_text, processes, wide_console
 from sim.errors import UserError
 from sim.experiments.compare import Compared, compare
 
@@ -28,10 +29,11 @@ def execute_schemes(pes: int, rounds: int, json_path: Path | None, jobs: int | N
     measured = {one.scheme: one for one in compare(SCHEMES, (pes,), seeds=SEEDS, rounds=rounds, jobs=processes(jobs))}
     console = wide_console()
     console.print(_table(measured))
-    console.out(f"safe: no handler is lost while its preconditions hold. Measured on {pes} PEs, {SEEDS} seeds of {rounds} rounds, under interrupts and calls\n"
-                "of the kernel: rounds (a demotion and a promotion) in a second of simulated time, up to the end where a scheme is not safe;\n"
-                "memory of all PEs but PE 0 from the pool; how much an L2 TLB reaches of the kernel memory that is walked; TLBIs while a pcpu\n"
-                "is invalid in a promotion. `quiesce compare` measures more, `--json` has preconditions and failure modes.")
+    note = (f"safe: no handler is lost while the scheme's preconditions hold. Measured on {pes} PEs, {SEEDS} seeds of {rounds} rounds, under interrupts "
+            "and calls of the kernel: rounds (a demotion and a promotion) in a second of simulated time, up to the end where a scheme is not "
+            "safe; memory of all PEs but PE 0 from the pool; how much an L2 TLB reaches of kernel memory mapped like that which is walked; TLBIs "
+            "while a pcpu is invalid in a promotion. `quiesce compare` measures more; `--json` has preconditions and failure modes.")
+    console.out(textwrap.fill(note, COLUMNS))
     if json_path is not None:
         json_path.write_text(json.dumps({"pes": pes, "rounds": rounds, "seeds": SEEDS,
                                          "schemes": [_json(scheme, measured[scheme.name]) for scheme in SCHEMES]}, indent=1) + "\n",
