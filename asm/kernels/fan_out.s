@@ -6,9 +6,9 @@
 
         .equ    THE_SET, G_SCRATCH
 
-// Store one word of the set, without PEs that are not there. x0: where the set is.
-.macro store_set_word number
-        load_constant x1, SET_\number
+// Store one word of the set, without PEs that are not there. x0: the globals.
+.macro store_set_word number, word
+        load_constant x1, \word
 .if PES-64*(\number)-63-1 < 0
 .if PES-64*(\number) > 0
         load_constant x2, (1<<(PES-64*(\number)))-1
@@ -36,10 +36,10 @@ kernel_main:
         bl      start_secondaries
         cbnz    x0, .L_fan_failed
         load_constant x0, GLOBALS_VA
-        store_set_word 0
-        store_set_word 1
-        store_set_word 2
-        store_set_word 3
+        store_set_word 0, SET_0
+        store_set_word 1, SET_1
+        store_set_word 2, SET_2
+        store_set_word 3, SET_3
         load_constant x0, GLOBALS_VA+THE_SET
         sub     sp, sp, #CPUSET_BYTES
         mov     x1, sp
