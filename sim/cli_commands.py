@@ -67,6 +67,11 @@ def run(
     livelock_limit: Annotated[int | None, typer.Option(metavar="N", help="Equal vector entries before the verdict.")] = None,
     serror_period: Annotated[int, typer.Option(metavar="CYCLES", help="SErrors at all PEs but PE 0, at random; mean time between.")] = 0,
     fiq_period: Annotated[int, typer.Option(metavar="CYCLES", help="The same of FIQs.")] = 0,
+    feat_bbm: Annotated[int | None, typer.Option(metavar="N", help="Level of FEAT_BBM, 0 to 3; default the profile's.")] = None,
+    multi_hit: Annotated[str | None, typer.Option(metavar="OUTCOME", help="Of overlapping TLB entries: abort, old, new, "
+                                                  "amalgamation, seeded.")] = None,
+    nt_faults: Annotated[bool, typer.Option("--nt-faults", help="Accesses through nT take a translation fault.")] = False,
+    repeat_tlbi_erratum: Annotated[bool, typer.Option("--repeat-tlbi-erratum", help="One access may outlive TLBI; DSB.")] = False,
 ) -> Action:
     """Run a kernel until it ends, can do nothing more, or has used up its budget."""
     from sim.cli_run import Options, execute
@@ -75,7 +80,8 @@ def run(
         kernel=kernel, pes=pes, profile=profile, interleaving=interleaving, fidelity=fidelity, quantum=quantum, seed=seed, budget=budget,
         start=start, append=append, ram=ram, rounds=rounds, warmup=warmup, json=json, events=events, semihosting=semihosting,
         define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
-        recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period)
+        recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period,
+        feat_bbm=feat_bbm, multi_hit=multi_hit, nt_faults=nt_faults or None, repeat_tlbi_erratum=repeat_tlbi_erratum or None)
     return lambda: execute(options)
 
 

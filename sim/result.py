@@ -13,7 +13,8 @@ STATISTICS = {
     "l2_evictions": "n_l2_evictions", "walks": "n_walks", "walk_reads": "n_walk_reads", "walk_cache_hits": "n_walk_cache_hits",
     "walk_cycles": "walk_cycles", "faults": "n_faults", "exceptions": "n_entries", "returns": "n_returns",
     "interrupts": "n_interrupts", "sgis_sent": "n_sgi_sent", "tlbis_issued": "n_tlbi_issued", "tlbis_received": "n_tlbi_received",
-    "engine_fills": "n_fills", "engine_flushes": "n_soft_flushes", "single_steps": "n_steps",
+    "tlb_conflicts": "n_conflicts", "residues_used": "n_residues", "engine_fills": "n_fills", "engine_flushes": "n_soft_flushes",
+    "single_steps": "n_steps",
 }
 
 

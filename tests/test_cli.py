@@ -96,6 +96,11 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     (["run", "hello", "--rounds", "0"], "0 rounds"),
     (["run", "hello", "--recursion-limit", "1"], "recursion limit 1"),
     (["run", "hello", "--livelock-limit", "0"], "livelock limit 0"),
+    (["run", "hello", "--feat-bbm", "4"], "FEAT_BBM level 4 is outside 0..3"),
+    (["run", "hello", "--multi-hit", "both"], "unknown multi-hit outcome 'both'"),
+    (["run", "hello", "--feat-bbm", "1", "--multi-hit", "amalgamation"], "'amalgamation' is not permitted at FEAT_BBM level 1"),
+    (["run", "hello", "--feat-bbm", "3", "--multi-hit", "abort"], "'abort' is not permitted at FEAT_BBM level 3"),
+    (["run", "hello", "--nt-faults"], "nt_faults needs FEAT_BBM level 1"),
     (["run", "hello", "--define", "=3"], "NAME=VALUE"),
     (["run", "hello", "--define", "N=three"], "'three' is not a number"),
     (["run", "hello", "--define", "N=0x10000000000000000"], "64 bits"),
@@ -199,6 +204,19 @@ def test_many_pes_are_shown_as_least_most_and_all(capsys: pytest.CaptureFixture[
 def test_the_exit_code_is_the_guests_status(
         write: Callable[[str, str | bytes], str], status: int, code: int) -> None:
     assert run_command(["run", write("exit.s", EXIT_SOURCE.format(status=status))]) == code
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    ([], (0, "abort", False, False)),
+    (["--feat-bbm", "3"], (3, "new", False, False)),
+    (["--multi-hit", "seeded", "--repeat-tlbi-erratum"], (0, "seeded", False, True)),
+    (["--feat-bbm", "1", "--multi-hit", "old", "--nt-faults"], (1, "old", True, False)),
+])
+def test_options_of_overlapping_entries_reach_the_machine(tmp_path: Path, arguments: list[str], expected: tuple[object, ...]) -> None:
+    where = tmp_path / "out.json"
+    assert run_command(["run", "hello", "--json", str(where), *arguments]) == 0
+    given = json.loads(where.read_text())["settings"]
+    assert tuple(given[name] for name in ("feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum")) == expected
 
 
 @pytest.mark.parametrize(("arguments", "kind", "code"), [

@@ -124,7 +124,7 @@ def find_hits(m, i, va, asid):  # type: ignore[no-untyped-def]
             for way in range(ways):
                 entry, slot = entries[first + way], np.int64(first + way)
                 # A set is probed once for each size: an entry counts only under its own.
-                if ~entry["mask"] + ONE != ONE << shift or va & entry["mask"] != entry["va"]:
+                if entry["mask"] != ~((ONE << shift) - ONE) or va & entry["mask"] != entry["va"]:
                     continue
                 if entry["asid"] != asid and entry["asid"] != ASID_GLOBAL:
                     continue

@@ -71,11 +71,15 @@ def step(state: State, rng: random.Random) -> str:
         return f"walk {walk(state.handle, i, u64(canonical(state.handle, i, u64(va), False)))}"
     if action == 6:
         machine["random_replacement"] ^= u64(1)
+        machine["multi_hit"], machine["repeat_tlbi_erratum"] = rng.randrange(5), rng.randrange(2)
+    if action == 7:                                         # a table becomes a block or a block a table, without a break
+        state.ram_words[rng.randrange(16) * 512 + rng.randrange(4)] ^= u64(2)
     function = probe if action < 9 else translate
     status = function(state.handle, i, u64(va), access, el0, pan)
     if pe["soft_flush"]:
         pe["soft_flush"] = 0
         pe["soft_generation"] += u64(1)
+        pe["transient"] = 0
     allowed = permissions(state.walked[i]["attributes"], pe["sctlr"], el0, pan)
     return f"{status} {allowed} {state.walked[i].tolist()}"
 
@@ -95,9 +99,11 @@ def run() -> str:
     machine["ram_address"] = 0
     pes = state.pes.copy()
     pes["machine"] = 0
-    for array in (ring, machine, pes, state.l1i, state.l1d, state.l2, state.walk_cache, state.ram, state.tlbi_queue):
+    for array in (ring, machine, pes, state.l1i, state.l1d, state.l2, state.walk_cache, state.ram, state.tlbi_queue, state.passing,
+                  state.residue):
         digest.update(array.tobytes())
     state.release()
+    assert pes["n_conflicts"].all() and pes["n_residues"].all(), "no overlapping entries were met, or no residue used"
     assert len(statuses) > 8, "the run meets too few kinds of answer to prove anything"
     return f"{len(ring)} events {digest.hexdigest()}"
 
