@@ -31,7 +31,7 @@ OPTIONS: Mapping[str, int] = MappingProxyType({
     "UPDATER_TIMER_TICKS": 0,           # so many counter steps before the change PE 0 starts its timer; 0 not
     "TIMER_PERIOD_TICKS": 64,           # of the other PEs' timers, in counter steps
     "DELAY_TURNS": 4000,                # a delay before each change is seeded and shorter than that
-    "ANSWER_TURNS": 200_000,            # how often PE 0 looks for an answer
+    "ANSWER_TURNS": 4_000_000,          # how often PE 0 looks for an answer
 })
 
 NUMBERS: Mapping[str, int] = MappingProxyType({

@@ -10,6 +10,8 @@
         .include "report.inc"
         .include "seed.inc"
         .include "pmap.inc"
+        .equ    G_STACKS, G_SCRATCH+48
+        .equ    OVERFLOW_BELOW_STACK, 0
         .include "entry_stack.inc"
         .include "entry_linux.inc"
         .include "entry_linux_table.inc"

@@ -1,13 +1,20 @@
 """The schemes that run as built-in kernels, each in a module of its own."""
 from firmware.schemes.abstention import ABSTENTION
 from firmware.schemes.assert_only import ASSERT_ONLY
+from firmware.schemes.curthread_register import CURTHREAD_REGISTER
 from firmware.schemes.fault_retry import FAULT_RETRY
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
 from firmware.schemes.permanent_region import PERMANENT_REGION
 from firmware.schemes.rendezvous_park import RENDEZVOUS_PARK
+from firmware.schemes.robust_linux import ROBUST_LINUX
+from firmware.schemes.robust_sel4 import ROBUST_SEL4
+from firmware.schemes.robust_xnu import ROBUST_XNU
 from firmware.schemes.scheme import Scheme
 
-SCHEMES: tuple[Scheme, ...] = (NAIVE, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, ABSTENTION)
+SCHEMES: tuple[Scheme, ...] = (
+    NAIVE, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, ABSTENTION, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
+    CURTHREAD_REGISTER,
+)
 
 __all__ = ["SCHEMES", "Scheme"]
