@@ -32,7 +32,7 @@ from sim.loader.load import load_image
 from sim.observers import verdict as verdicts
 from sim.observers.verdict import Verdict
 from sim.result import Result, pe_statistics
-from sim.settings import BUDGET_DEFAULT_CYCLES, MULTI_HITS, PERIOD_MOST_CYCLES, Settings
+from sim.settings import BUDGET_DEFAULT_CYCLES, PERIOD_MOST_CYCLES, Settings
 from sim.snapshot import Snapshot, SnapshotKeeper
 from sim.state import dtypes
 from sim.state.events import BY_NAME, EVENT_CONSOLE
@@ -486,11 +486,8 @@ class Machine:
         return Result(
             self._verdict, [view.registers() for view in self.pes], [pe_statistics(self.state, index) for index in count],
             self._text.decode("utf-8", "replace"), self.log, self.profile.clock_hz, seconds,
-            {"pes": self.settings.pes, "profile": self.profile.name, "interleaving": self.settings.interleaving,
-             "quantum_cycles": self.settings.quantum_cycles, "seed": self.settings.seed,
-             "feat_bbm": int(self.state.machine[0]["feat_bbm"]), "multi_hit": MULTI_HITS[int(self.state.machine[0]["multi_hit"])],
-             "nt_faults": self.settings.nt_faults, "repeat_tlbi_erratum": self.settings.repeat_tlbi_erratum,
-             "image": self.image.name if self.image else None},
+            {"profile": self.profile.name, "image": self.image.name if self.image else None}
+            | self.settings.summary(self.profile.identity.bbm_level),
         )
 
 

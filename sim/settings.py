@@ -81,6 +81,14 @@ class Settings:
         level = self.bbm_level(profile_level)
         return MULTI_HITS.index(self.multi_hit or ("new" if level == BBM_LEVEL_MOST else "abort"))
 
+    def summary(self, profile_level: int) -> dict[str, int | str | bool | None]:
+        """What a result says of the settings, beside profile and image."""
+        return {
+            "pes": self.pes, "interleaving": self.interleaving, "quantum_cycles": self.quantum_cycles, "seed": self.seed,
+            "feat_bbm": self.bbm_level(profile_level), "multi_hit": MULTI_HITS[self.multi_hit_number(profile_level)],
+            "nt_faults": self.nt_faults, "repeat_tlbi_erratum": self.repeat_tlbi_erratum,
+        }
+
     @property
     def event_mask(self) -> int:
         """One bit for each kind of event that is recorded. Console text and marks always are: the result is made of them."""
