@@ -40,7 +40,7 @@ FRAME_GAP_BYTES = 128                                   # kept free below the in
 
 # struct pcpu, and directly behind it the PE's dynamic per-CPU area; PC_ACTED, PC_SCRATCH and up belong to the kernel that runs
 PCPU_OFFSETS = {"PC_CURTHREAD": 0, "PC_CPUID": 8, "PC_MPIDR": 16, "PC_GICR": 24, "PC_STACK_TOP": 32, "PC_ACTED": 40, "PC_DOMAIN": 48,
-                "PC_IDLETHREAD": 56, "PC_DYNAMIC": 64, "PC_SCRATCH": 128, "PC_LOAD": 768}
+                "PC_IDLETHREAD": 56, "PC_DYNAMIC": 64, "PC_SCRATCH": 128}
 PCPU_STRUCT_BYTES = 1024
 DPCPU_BYTES = PAGE_BYTES - PCPU_STRUCT_BYTES            # FreeBSD's DPCPU_SIZE; with this one both fit on a page
 
@@ -57,7 +57,7 @@ GLOBAL_OFFSETS = {"G_DEVICE_TREE": 0, "G_ONLINE": 8, "G_ALL_PES": 32, "G_EL1_SYN
 
 # the load of the schemes (asm/scheme_load.inc): what each PE keeps in its page, which may be its pcpu, from PC_LOAD on; and at G_LOAD what
 # was counted of all when the kernel ends. PC_WORK is the exception: the page's VA, in the pcpu with which the PE boots and any later one.
-PC_LOAD = PCPU_OFFSETS["PC_LOAD"]
+PC_LOAD = 768
 WORK_OFFSETS = {"PC_WORK": PC_LOAD, "WORK_ENTERED": PC_LOAD + 8, "WORK_RANDOM": PC_LOAD + 16, "WORK_TICKS": PC_LOAD + 24,
                 "WORK_SYSCALLS": PC_LOAD + 32, "WORK_SERRORS": PC_LOAD + 40, "WORK_LOST": PC_LOAD + 48}
 LOAD_OFFSETS = {"LD_HEALED": 0, "LD_TICKS": 8, "LD_SYSCALLS": 16, "LD_SERRORS": 24, "LD_LOST": 32, "LD_FILL_PAGES": 40, "LD_WALK_VA": 48,
