@@ -111,7 +111,10 @@ def execute_compare(options: CompareOptions) -> int:
     compared = compare(schemes, pes, seeds=options.seeds, rounds=options.rounds, profile=options.profile,
                        serror_period_cycles=options.serror_period, jobs=jobs, show=show)
     console = wide_console()
+    console.out("latency in us of a promotion and of a demotion, allocation included; lost/p, lost/d: what all other PEs together lose by each",
+                style="bold")
     console.print(latency_table(compared))
+    console.out("\nfaults; memory from the pool; a walk of kernel memory, page by page", style="bold")
     console.print(memory_table(compared))
     console.out(f"{options.seeds} seeds, {options.rounds} rounds each, {profile.name} at {profile.clock_hz / 1e6:g} MHz; "
                 f"{time.perf_counter() - started:.1f} s on {jobs} processes")
@@ -127,9 +130,9 @@ def execute_compare(options: CompareOptions) -> int:
     return 0
 
 
-def _plain_table(title: str, columns: Sequence[tuple[str, bool]]) -> Table:
+def _plain_table(columns: Sequence[tuple[str, bool]]) -> Table:
     """A table without lines; columns: heading, and whether it is text."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading, is_text in columns:
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     return table
@@ -146,7 +149,7 @@ def outcome_text(outcomes: dict[str, int]) -> str:
 
 def latency_table(compared: Sequence[Compared]) -> Table:
     """Safety, latency and lost time."""
-    table = _plain_table("Safety, and latency in us of a promotion or demotion with its allocation; lost/p, lost/d: what all other PEs together lose by each", (
+    table = _plain_table((
         ("scheme", True), ("PEs", False), ("IRQ and SVC", True), ("and SError", True), ("promote\np50", False), ("\np99", False), ("\nmax", False),
         ("demote\np50", False), ("\np99", False), ("\nmax", False), ("lost/p\nmean", False), ("\nmax", False), ("lost/d\nmean", False), ("\nmax", False)))
     for one in compared:
@@ -161,7 +164,7 @@ def latency_table(compared: Sequence[Compared]) -> Table:
 
 def memory_table(compared: Sequence[Compared]) -> Table:
     """Faults, memory, TLB."""
-    table = _plain_table("Faults, memory from the pool, and a walk of kernel memory page by page", (
+    table = _plain_table((
         ("scheme", True), ("PEs", False), ("faults\na round", False), ("healed\na round", False), ("window over\npcpu (TLBIs)", False), ("memory\nKB", False),
         ("wasted\nKB", False), ("mapping\nKB", False), ("L2 TLB\nreach MB", False), ("L1 TLB\nmisses", False), ("L2 TLB\nmisses", False)))
     for one in compared:
