@@ -111,7 +111,7 @@ def execute_compare(options: CompareOptions) -> int:
     compared = compare(schemes, pes, seeds=options.seeds, rounds=options.rounds, profile=options.profile,
                        serror_period_cycles=options.serror_period, jobs=jobs, show=show)
     console = wide_console()
-    console.out("latency in us of a promotion and of a demotion, allocation included; lost/p, lost/d: what all other PEs together lose by each",
+    console.out("us of a promotion and of a demotion, allocation included; lost/p, lost/d: what all other PEs together lose by each",
                 style="bold")
     console.print(latency_table(compared))
     console.out("\nfaults; memory from the pool; a walk of kernel memory, page by page", style="bold")

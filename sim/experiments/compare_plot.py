@@ -6,6 +6,7 @@ from sim.errors import UserError
 from sim.experiments.compare import Compared
 
 _COLUMNS_INCHES, _ROWS_INCHES, _DOTS_PER_INCH = 12.0, 7.5, 110
+_SPREAD_OCTAVES = 0.5                   # points of schemes that cost the same lie side by side, not on each other
 _MARKERS = "osD^vP*<>X"
 _PANELS = (("promote", "promotion: median latency"), ("demote", "demotion: median latency"), ("lost_promote", "lost by the other PEs, by a promotion (mean)"))
 
@@ -16,6 +17,7 @@ def plot(path: Path, compared: Sequence[Compared]) -> None:
     matplotlib.use("Agg")                       # no display is needed
     from matplotlib import pyplot, ticker
 
+    pes = sorted({one.pes for one in compared})
     schemes = list(dict.fromkeys(one.scheme for one in compared))
     palette = pyplot.colormaps["tab20"].colors  # type: ignore[attr-defined]
     colours = [*palette[0::2], *palette[1::2]]  # the strong ones first
@@ -24,15 +26,18 @@ def plot(path: Path, compared: Sequence[Compared]) -> None:
         for number, scheme in enumerate(schemes):
             mine = [one for one in compared if one.scheme == scheme and getattr(one, name).count]
             values = [one.us(getattr(one, name).mean if name.startswith("lost") else getattr(one, name).p50) for one in mine]
+            places = [one.pes * 2 ** (_SPREAD_OCTAVES * (number / max(len(schemes) - 1, 1) - 0.5)) for one in mine]
             colour, marker = colours[number % len(colours)], _MARKERS[number % len(_MARKERS)]
-            axis.plot([one.pes for one in mine], values, color=colour, marker=marker, markersize=6, linewidth=1.3, label=_label(scheme, compared))
+            axis.plot(places, values, color=colour, marker=marker, markersize=6, linewidth=1.3, label=_label(scheme, compared))
             unsafe = [place for place, one in enumerate(mine) if not one.is_safe]
-            axis.plot([mine[place].pes for place in unsafe], [values[place] for place in unsafe], linestyle="none", marker="x", markersize=13,
-                      markeredgewidth=2, color="black")
+            axis.plot([places[place] for place in unsafe], [values[place] for place in unsafe], linestyle="none", marker="x", markersize=9,
+                      markeredgewidth=1.2, color="black")
         axis.set_title(title, fontsize=10)
-        axis.set_xlabel("PEs")
+        axis.set_xlabel("PEs (points set side by side)")
         axis.set_xscale("log", base=2)
-        axis.set_xticks(sorted({one.pes for one in compared}), [str(number) for number in sorted({one.pes for one in compared})])
+        axis.set_xticks(pes, [str(number) for number in pes])
+        axis.set_xticks([], minor=True)
+        axis.set_xlim(pes[0] / 2 ** _SPREAD_OCTAVES, pes[-1] * 2 ** _SPREAD_OCTAVES)
         if name.startswith("lost"):
             axis.set_yscale("symlog", linthresh=1)          # 0 is a value here
         axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
