@@ -13,7 +13,7 @@ from firmware.window import NUMBERS, OPTIONS
 from sim.errors import UserError
 
 ASM_DIRECTORY = Path(__file__).resolve().parent.parent / "asm"
-VerdictKind = Literal["exited", "deadlock", "recursion", "livelock"]
+VerdictKind = Literal["exited", "deadlock", "recursion", "livelock", "panic"]
 
 
 @dataclass(frozen=True, slots=True)
