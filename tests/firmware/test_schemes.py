@@ -8,8 +8,9 @@ import pytest
 
 from firmware.kernels import kernel, kernels
 from firmware.layout import BLOCK_BYTES, FRAME_BYTES, FRAME_GAP_BYTES, PAGE_BYTES, layout_constants
-from firmware.schemes import SCHEMES
+from firmware.schemes import SCHEMES, Scheme
 from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
+from sim.experiments.trial import Trial
 from sim.loader.image import Image
 from sim.loader.load import load_image
 from sim.machine import Machine
@@ -21,6 +22,7 @@ PES = (2, 4, 8)
 SEEDS = range(10)
 KMEM_VA = layout_constants(2)["KMEM_VA"]
 VECTOR_SYNC, VECTOR_EL0 = 0x200, 0x400
+EXIT_PANIC = 4
 FRAME_EL1_BYTES = FRAME_BYTES + FRAME_GAP_BYTES
 #: What lies below the frame of an exception when the function loads from pcpu: two pairs that dispatch_irq pushes, and its callees with it.
 PUSHED_BYTES = {"dispatch_irq": 32, "count_tick": 32, "arm_timer": 32, "handle_el0_sync": 0, "serve_syscall": 0}
@@ -153,6 +155,16 @@ def test_without_another_pe_nothing_is_in_the_way_of_any_scheme(name: str) -> No
     result = run(name, 1)
     promoted = "not promoted" if name in NEVER_PROMOTE else "promoted"
     assert (result.exit_status, result.console.splitlines()[-1]) == (0, f"{name}: {ROUNDS} rounds, 0 faults healed, {promoted}")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_every_scheme_ends_as_it_says_under_other_seeds_and_numbers_of_pes(scheme: Scheme) -> None:
+    for pes in (2, 5):
+        trial = Trial(scheme.name, pes, rounds=ROUNDS, constants={"LOAD_WALK_BLOCKS": 0}, ram_bytes=64 << 20)
+        for seed in range(5):
+            result = trial.run(seed)
+            kind = "panic" if result.exit_status == EXIT_PANIC else result.verdict.kind
+            assert (kind, result.exit_status or 0) == (scheme.verdict, EXIT_PANIC if kind == "panic" else 0), trial.command(seed)
 
 
 @pytest.mark.parametrize("name", ["no-promote", "fault-retry"])
