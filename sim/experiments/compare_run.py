@@ -75,12 +75,8 @@ class Measured:
 
 def scheme_trial(name: str, pes: int, rounds: int, profile: str, serror_period_cycles: int = 0, **constants: int) -> Trial:
     """A scheme under its load. serror_period_cycles: of the SErrors that each PE but PE 0 takes, 0 none. constants: of the assembly."""
-    def inject(machine: Machine, _seed: int) -> None:
-        for pe in range(1, pes):
-            machine.inject_serrors(pe, serror_period_cycles)
-
     return Trial(name, pes, rounds=rounds, profile=profile, events=EVENTS, constants=constants,
-                 ram_bytes=RAM_BYTES + (pes * RAM_OF_A_PE_BYTES if pes > 1 else 0), prepare=inject if serror_period_cycles else None,
+                 ram_bytes=RAM_BYTES + (pes * RAM_OF_A_PE_BYTES if pes > 1 else 0), serror_period_cycles=serror_period_cycles,
                  budget_cycles=BUDGET_CYCLES + rounds * BUDGET_OF_A_ROUND_CYCLES)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware.kernels import ASM_DIRECTORY, kernel
-from firmware.layout import layout_constants
+from firmware.layout import LAYOUT_KEYWORDS, layout_constants
 from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
 from sim.loader.image import Image
 from sim.loader.load import load_image
@@ -26,16 +26,19 @@ class Trial:
     name: a built-in kernel, or the path of a source that includes asm/. constants: of its assembly, beside those of the kernel and of
     layout_constants. layout: keywords of layout_constants (stack_bytes, pcpu_offset_bytes, domains ...). marks, events: what the log keeps.
     prepare: called with the machine and the seed before each run, to inject what the guest cannot make itself; the machine stands at
-    mark_ready then, see Machine.clock_cycles. settings: of Machine.
+    mark_ready then, see Machine.clock_cycles. serror_period_cycles, fiq_period_cycles: of those that all PEs but PE 0 take, 0 none.
+    settings: of Machine.
     The seed also stands in the guest's G_SEED.
     """
 
     def __init__(self, name: str | Path, pes: int, *, constants: Mapping[str, int] | None = None, layout: Mapping[str, int] | None = None,
                  marks: Sequence[str] = (), events: tuple[str, ...] = ("entry", "return", "tlbi", "tlbi_done", "fault"),
                  prepare: Callable[[Machine, int], None] | None = None, budget_cycles: int = BUDGET_CYCLES, rounds: int | None = None,
-                 ram_bytes: int = RAM_BYTES, profile: str = "cortex-a72", **settings: Any) -> None:
+                 ram_bytes: int = RAM_BYTES, profile: str = "cortex-a72", serror_period_cycles: int = 0, fiq_period_cycles: int = 0,
+                 **settings: Any) -> None:
         self.name, self.pes, self.profile, self.budget_cycles, self.prepare = str(name), pes, profile, budget_cycles, prepare
-        self._given = dict(constants or {})
+        self.serror_period_cycles, self.fiq_period_cycles = serror_period_cycles, fiq_period_cycles
+        self._given, self._layout = dict(constants or {}), dict(layout or {})
         built_in = kernel(name) if isinstance(name, str) else None
         rounds = rounds if rounds is not None else built_in.constants["ROUNDS"] if built_in else 1
         self.constants = layout_constants(pes, rounds, 0, ram_bytes=ram_bytes, **(layout or {}))  # type: ignore[arg-type]
@@ -85,6 +88,11 @@ class Trial:
         else:
             machine.write_physical(self.constants["GLOBALS_PA"] + self.constants["G_SEED"], seed.to_bytes(8, "little"))
         self.machine = machine
+        for pe in range(1, self.pes):
+            if self.serror_period_cycles:
+                machine.inject_serrors(pe, self.serror_period_cycles)
+            if self.fiq_period_cycles:
+                machine.inject_fiqs(pe, self.fiq_period_cycles)
         if self.prepare is not None:
             self.prepare(machine, seed)
         return machine.run(self.budget_cycles)
@@ -97,6 +105,16 @@ class Trial:
 
     def command(self, seed: int) -> str:
         """What a person types to see such a run. It boots with the seed too, so that its cycles are not those of `run`."""
-        defines = "".join(f" --define {name}={value}" for name, value in self._given.items())
-        machine = "".join(f" --{name.replace('_', '-')} {value}" for name, value in self.settings.items() if name not in ("ram_bytes", "events"))
-        return f"quiesce run {self.name} --pes {self.pes} --seed {seed} --profile {self.profile}{machine}{defines}"
+        words = [f"quiesce run {self.name} --pes {self.pes} --seed {seed} --profile {self.profile} --rounds {self.constants['ROUNDS']}",
+                 f"--ram {self.settings['ram_bytes'] >> 20}M"]
+        names = {keyword: name for name, keyword in LAYOUT_KEYWORDS.items()}
+        defined = {names[keyword]: value for keyword, value in self._layout.items() if keyword in names} | self._given
+        words += [f"--define {name}={value}" for name, value in defined.items()]
+        for name, value in self.settings.items():
+            option = name.removesuffix("_cycles").replace("_", "-")
+            if value is True:
+                words.append(f"--{option}")
+            elif name not in ("ram_bytes", "events") and value is not False:
+                words.append(f"--{option} {value}")
+        words += [f"--{kind}-period {period}" for kind, period in (("serror", self.serror_period_cycles), ("fiq", self.fiq_period_cycles)) if period]
+        return " ".join(words)

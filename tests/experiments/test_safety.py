@@ -7,7 +7,6 @@ import pytest
 from firmware.schemes import SCHEMES
 from sim.experiments.compare_run import load_word
 from sim.experiments.trial import Trial
-from sim.machine import Machine
 from sim.observers.entries import Events
 from sim.state.events import EVENT_ENTRY, EVENT_MARK
 
@@ -17,11 +16,6 @@ SYNC_EL1 = 0x200
 #: Slots by what arrives there; the offsets are those of DDI 0487, "Exception vectors".
 INTERRUPT, CALL, SERROR = (0x280, 0x480), (0x400,), (0x380, 0x580)
 HITS_LEAST = 1000                       # of each kind in the windows of a scheme's runs together
-
-
-def inject(machine: Machine, _seed: int) -> None:
-    for pe in range(1, PES):
-        machine.inject_serrors(pe, SERROR_PERIOD_CYCLES)
 
 
 def inside_windows(events: Events, watched: list[str]) -> Counter[int]:
@@ -39,7 +33,8 @@ def inside_windows(events: Events, watched: list[str]) -> Counter[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [scheme.name for scheme in SCHEMES if scheme.is_safe])
 def test_no_fault_is_left_unhealed_in_ten_thousand_rounds(name: str) -> None:
-    trial = Trial(name, PES, rounds=ROUNDS, prepare=inject, events=("entry",), constants={"LOAD_WALK_BLOCKS": 0}, budget_cycles=1_000_000_000)
+    trial = Trial(name, PES, rounds=ROUNDS, serror_period_cycles=SERROR_PERIOD_CYCLES, events=("entry",), constants={"LOAD_WALK_BLOCKS": 0},
+                  budget_cycles=1_000_000_000)
     hits: Counter[int] = Counter()
     counted: Counter[str] = Counter()
     for seed in range(SEEDS):
