@@ -40,6 +40,12 @@ def test_other_entries_on_other_stacks(pes: int, stack_bytes: int) -> None:
         assert seen.holds, seen.text
 
 
+@pytest.mark.parametrize("pes", [3, 8])
+def test_of_several_pes_that_are_lost_at_once_one_says_so(pes: int) -> None:
+    for seen in (rows_entry.lost_vectors(pes, 2, None), rows_entry.sel4_stack(pes, 2), rows_entry.zeroed_descriptor(pes, 2)):
+        assert seen.holds, seen.text
+
+
 @pytest.mark.parametrize("profile", ["cortex-a53", "neoverse-n1"])
 def test_the_threshold_of_another_core_is_where_its_own_cycles_put_it(profile: str) -> None:
     one = rows_window.threshold(8192, seed=1, offset_pages=40, profile=profile)
