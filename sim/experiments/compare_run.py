@@ -22,7 +22,7 @@ from sim.tables import mapped_leaves
 
 EVENTS = ("entry", "return", "tlbi", "fill", "walk")
 SYNC_EL1, LOWER_EL = 0x200, 0x400
-RAM_BYTES, RAM_OF_A_PE_BYTES = 32 << 20, 4 << 20        # a PE may want a block of its own, whole and aligned
+RAM_BYTES, RAM_OF_A_PE_BYTES, RAM_MOST_BYTES = 32 << 20, 4 << 20, 1 << 30       # a PE may want a block of its own, whole and aligned
 BUDGET_CYCLES, BUDGET_OF_A_ROUND_CYCLES = 20_000_000, 600_000
 EXIT_PANIC = 4
 CONTIGUOUS, CONTIGUOUS_ENTRIES = DESCRIPTOR_FIELDS["DESC_CONTIGUOUS"], 16
@@ -76,7 +76,7 @@ class Measured:
 def scheme_trial(name: str, pes: int, rounds: int, profile: str, serror_period_cycles: int = 0, **constants: int) -> Trial:
     """A scheme under its load. serror_period_cycles: of the SErrors that each PE but PE 0 takes, 0 none. constants: of the assembly."""
     return Trial(name, pes, rounds=rounds, profile=profile, events=EVENTS, constants=constants,
-                 ram_bytes=RAM_BYTES + (pes * RAM_OF_A_PE_BYTES if pes > 1 else 0), serror_period_cycles=serror_period_cycles,
+                 ram_bytes=min(RAM_BYTES + (pes * RAM_OF_A_PE_BYTES if pes > 1 else 0), RAM_MOST_BYTES), serror_period_cycles=serror_period_cycles,
                  budget_cycles=BUDGET_CYCLES + rounds * BUDGET_OF_A_ROUND_CYCLES)
 
 
