@@ -74,7 +74,7 @@ def _set_run(state: State, settings: Settings) -> None:
         "interleaving": interleaving, "quantum_cycles": settings.quantum_cycles or 0,
         "soft_subset_of_l1": int(settings.interleaving == "instruction"),
         "event_mask": settings.event_mask, "recursion_limit": settings.recursion_limit, "livelock_limit": settings.livelock_limit,
-        "semihosting": int(settings.semihosting),
+        "semihosting": int(settings.semihosting), "adversarial": int(settings.adversarial),
     })
     set_seed(state, settings.seed)
 
@@ -85,4 +85,5 @@ def set_seed(state: State, seed: int) -> None:
     for index in range(len(state.pes)):
         mixed = (seed + 1) * 0xD1B5_4A32_D192_ED03 + (index + 1) * 0x9E37_79B9_7F4A_7C15
         state.pes[index]["random"] = mixed & dtypes.NOWHERE or 1
+        state.pes[index]["adversary_random"] = mixed * 0x94D0_49BB_1331_11EB & dtypes.NOWHERE or 1
         state.pes[index]["injection_random"] = mixed * 0xBF58_476D_1CE4_E5B9 & dtypes.NOWHERE or 1

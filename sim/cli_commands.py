@@ -67,6 +67,7 @@ def run(
     livelock_limit: Annotated[int | None, typer.Option(metavar="N", help="Equal vector entries before the verdict.")] = None,
     serror_period: Annotated[int, typer.Option(metavar="CYCLES", help="SErrors at all PEs but PE 0, at random; mean time between.")] = 0,
     fiq_period: Annotated[int, typer.Option(metavar="CYCLES", help="The same of FIQs.")] = 0,
+    adversarial: Annotated[bool, typer.Option("--adversarial", help="What only barriers guarantee comes late; TLBs gain and lose by seed.")] = False,
     feat_bbm: Annotated[int | None, typer.Option(metavar="N", help="Level of FEAT_BBM, 0 to 3; default the profile's.")] = None,
     multi_hit: Annotated[str | None, typer.Option(metavar="OUTCOME", help="Of overlapping TLB entries: abort, old, new, "
                                                   "amalgamation, seeded.")] = None,
@@ -81,7 +82,8 @@ def run(
         start=start, append=append, ram=ram, rounds=rounds, warmup=warmup, json=json, events=events, semihosting=semihosting,
         define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
         recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period,
-        feat_bbm=feat_bbm, multi_hit=multi_hit, nt_faults=nt_faults or None, repeat_tlbi_erratum=repeat_tlbi_erratum or None)
+        feat_bbm=feat_bbm, multi_hit=multi_hit, nt_faults=nt_faults or None, repeat_tlbi_erratum=repeat_tlbi_erratum or None,
+        adversarial=adversarial)
     return lambda: execute(options)
 
 

@@ -66,6 +66,7 @@ class Options:
     multi_hit: str | None = None
     nt_faults: bool | None = None
     repeat_tlbi_erratum: bool | None = None
+    adversarial: bool = False
 
 
 def print_kernels() -> int:
@@ -144,7 +145,7 @@ def machine_settings(options: Options, pes: int) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "pes": pes, "ram_bytes": parse_size(options.ram), "interleaving": options.interleaving or options.fidelity or "block",
         "quantum_cycles": options.quantum, "seed": options.seed, "start": options.start, "bootargs": options.append,
-        "semihosting": options.semihosting, "events": None if options.events else EVENTS,
+        "semihosting": options.semihosting, "adversarial": options.adversarial, "events": None if options.events else EVENTS,
     }
     for name in ("recursion_limit", "livelock_limit", "feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum"):
         if getattr(options, name) is not None:

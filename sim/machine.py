@@ -129,9 +129,8 @@ class Machine:
         if len(marks) > MARKS_MOST:
             raise UserError(f"{len(marks)} watched symbols: at most {MARKS_MOST}")
         symbols: Container[str] = self.image.symbols if self.image else ()
-        for name in marks:
-            if name not in symbols:
-                raise UserError(f"{self.image.name if self.image else 'image'}: no symbol {name!r} to watch")
+        for name in (name for name in marks if name not in symbols):
+            raise UserError(f"{self.image.name if self.image else 'image'}: no symbol {name!r} to watch")
         self.watched = sorted(marks, key=lambda name: self.address(name))
         for index, name in enumerate(self.watched):
             self.state.marks[index] = self.address(name)
@@ -163,12 +162,11 @@ class Machine:
         self.state.ram[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
         pages = self.state.page_flags[offset // PAGE_BYTES : (offset + len(data) - 1) // PAGE_BYTES + 1]
         pages |= dtypes.PAGE_TOUCHED
+        self.state.machine[0]["hidden_stores"] = 0          # walks see what Python writes, and what was stored before
         if (pages & dtypes.PAGE_EXECUTED).any():
             pages &= 0xFF ^ (dtypes.PAGE_EXECUTED | dtypes.PAGE_COPIED)     # the next fetch looks at the page anew (sim.hot.code_pages)
-            self.state.pes["soft_flush"] = 1
-            self.state.pes["code_flush"] = 1
-            self.state.machine[0]["facts_stale"] = 1
-            self.state.machine[0]["resuming"] = 0
+            self.state.pes["soft_flush"] = self.state.pes["code_flush"] = 1
+            self.state.machine[0]["facts_stale"], self.state.machine[0]["resuming"] = 1, 0
 
     def _offset(self, pa: int, size_bytes: int) -> int:
         if not RAM_PA <= pa <= RAM_PA + self.state.ram.nbytes - size_bytes:
@@ -367,8 +365,8 @@ class Machine:
         if reason == stops.REASON_BUDGET:
             return self._at(verdicts.BUDGET, f"{int(self.state.machine[0]['budget_cycles']):,} cycles used up", pe)
         if reason == stops.REASON_DEADLOCK:
-            waiting = [index for index, record in enumerate(self.state.pes) if record["status"] in (dtypes.STATUS_WFI, dtypes.STATUS_WFE)]
-            return self._at(verdicts.DEADLOCK, f"{len(waiting)} of {self.settings.pes} PEs wait and nothing can wake them", waiting[0])
+            asleep = np.flatnonzero(np.isin(self.state.pes["status"], (dtypes.STATUS_WFI, dtypes.STATUS_WFE)))
+            return self._at(verdicts.DEADLOCK, f"{len(asleep)} of {self.settings.pes} PEs wait and nothing can wake them", int(asleep[0]))
         if reason == stops.REASON_ALL_OFF:
             return Verdict(verdicts.FINISHED, "every PE is powered off")
         record = self.state.pes[pe]

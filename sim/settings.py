@@ -38,6 +38,7 @@ class Settings:
     feat_bbm: int | None = None             # level of FEAT_BBM, 0 to 3; None = the profile's
     multi_hit: str | None = None            # MULTI_HITS; None = "abort", at FEAT_BBM level 3 "new"
     nt_faults: bool = False                 # an access through a block descriptor with nT = 1 takes a translation fault (FEAT_BBM 1 and above)
+    adversarial: bool = False               # what only barriers guarantee comes late: `sim.hot.hidden_stores`, `own_tlbi`, `speculation`
     repeat_tlbi_erratum: bool = False       # see `sim.hot.residue`
 
     def __post_init__(self) -> None:

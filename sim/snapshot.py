@@ -23,7 +23,7 @@ from sim.state.arrays import State
 from sim.trace.log import EventLog
 
 _ARRAYS = ("machine", "pes", "l1i", "l1d", "l2", "l2_next", "walk_cache", "walk_cache_next", "walked", "passing", "residue", "tlbi_queue",
-           "page_flags", "heap", "heap_position", "gic", "spi", "marks", "scratch", "pl011")
+           "hidden_stores", "own_tlbi", "stale_code", "page_flags", "heap", "heap_position", "gic", "spi", "marks", "scratch", "pl011")
 #: PE fields that say where a second engine instance is. It may have been made since; it holds no state between slices.
 _STEPPER = ("stepper", "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address")
 _NO_DATA = np.zeros(PAGE_BYTES, np.uint8)

@@ -16,6 +16,7 @@ import pytest
 
 from sim.cli import run_command
 from sim.state.dtypes import EVENT
+from sim.state.events import BY_NAME
 
 COMMAND = [sys.executable, "-m", "sim.cli"]
 RAM_PA, IMAGE_PA = 0x4000_0000, 0x4008_0000
@@ -375,3 +376,26 @@ def test_a_closed_pipe_ends_the_run_without_a_word() -> None:
     assert process.stderr.read() == b""
     assert process.wait(timeout=60) == 141
     process.stderr.close()
+
+
+def test_serrors_and_fiqs_come_from_the_command_line_at_every_pe_but_0(tmp_path: Path) -> None:
+    log = tmp_path / "events.npy"
+    assert run_command(["run", "rendezvous", "--pes", "3", "--fiq-period", "500", "--events", str(log)]) in (0, 103, 104)
+    events = np.load(log)
+    injected = events[events["kind"] == BY_NAME["injected"].number]
+    assert set(injected["pe"].tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (("rendezvous", "--pes", "1", "--serror-period", "100"), "no other"), (("rendezvous", "--fiq-period", "-1"), "2**40"),
+])
+def test_periods_that_cannot_be_are_one_line(arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_the_adversarial_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", "tlbi_shootdown", "--pes", "4", "--rounds", "20", "--adversarial", "--seed", "3"]) == 0
+    adversarial = capsys.readouterr().out
+    assert run_command(["run", "tlbi_shootdown", "--pes", "4", "--rounds", "20", "--seed", "3"]) == 0
+    assert capsys.readouterr().out.splitlines()[:1] == adversarial.splitlines()[:1]

@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 
 from sim.hot.events import emit
+from sim.hot.hidden_stores import show_stores
+from sim.hot.own_tlbi import apply_own_tlbis
 from sim.state import dtypes, events
 from sim.state.handle import machine_of, pe_of, pes_of
 
@@ -21,7 +23,7 @@ OUTSTANDING_INNER, OUTSTANDING_OUTER = u64(1), u64(2)
 RESIDUE, NOWHERE = u64(dtypes.UNUSUAL_RESIDUE), u64(dtypes.NOWHERE)
 _MASK, _VALUE = u64(0xFFFF_F0FF), u64(0xD503_309F)
 _CRM_SHIFT, _CRM_MASK, _TYPE_MASK, _DOMAIN_SHIFT = u64(8), u64(15), u64(3), u64(2)
-_SSBB, _PSSBB, _BOTH = u64(0), u64(4), u64(3)
+_SSBB, _PSSBB, _LOADS, _BOTH = u64(0), u64(4), u64(1), u64(3)
 _DOMAIN_NON_SHAREABLE, _DOMAIN_INNER = u64(1), u64(2)
 
 
@@ -87,3 +89,16 @@ def _limit_residues(m, i):  # type: ignore[no-untyped-def]
         other = pes[j]
         if other["unusual"] & RESIDUE != ZERO and other["residue_issuer"] == u64(i) and other["residue_once_cycles"] == NOWHERE:
             other["residue_once_cycles"] = pes[i]["cycles"]
+
+
+@njit
+def after_dsb(m, i, word):  # type: ignore[no-untyped-def]
+    """Adversarial setting: the DSB `word` is complete, and with it PE i's stores to translation tables and its own TLBIs, if it covers them."""
+    crm = word >> _CRM_SHIFT & _CRM_MASK
+    if word & _MASK != _VALUE or crm == _SSBB or crm == _PSSBB:
+        return
+    kind, domain = crm & _TYPE_MASK, crm >> _DOMAIN_SHIFT
+    if kind != _LOADS:
+        show_stores(m, i, kind != ZERO and domain == _DOMAIN_NON_SHAREABLE)
+    if kind == ZERO or kind == _BOTH:
+        apply_own_tlbis(m, i)

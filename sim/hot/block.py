@@ -55,6 +55,7 @@ FACTS_SCRATCH, REQUIREMENTS_SCRATCH = 64, 96
 UNTIL_BITS = u64(9)                     # of PE.stopped_before: MACHINE.until; above them instructions executed until then
 WATCHED = u64(1 << 62)                  # BLOCK_FACTS.flags: a watched symbol lies in the block
 
+FLAG_ISB, FLAG_SYNCHRONISES = u64(instruction.FLAG_ISB), u64(1 << 58)     # the latter: an ISB, in the adversarial setting
 FLAG_FP, FLAG_DSB, FLAG_ERET = u64(instruction.FLAG_FP), u64(instruction.FLAG_DSB), u64(instruction.FLAG_ERET)
 FLAG_SP_BASE, FLAG_WRITES_SP = u64(instruction.FLAG_SP_BASE), u64(instruction.FLAG_WRITES_SP)
 FLAG_MEMORY, FLAG_UNANNOUNCED = u64(instruction.FLAG_MEMORY), u64(instruction.FLAG_UNANNOUNCED)
@@ -64,7 +65,7 @@ FLAG_WFE, FLAG_WFI, FLAG_DAIF = u64(instruction.FLAG_WFE), u64(instruction.FLAG_
 #: A block with any of these is looked at before it runs; MEMORY counts only while `align_check` is on.
 SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | FLAG_NARROW_SIGNED | WATCHED
 #: After a block with any of these the slice ends, so that the run loop can act on it.
-AFTERWARDS = FLAG_ERET | FLAG_SEV | FLAG_SEVL | FLAG_WFE | FLAG_WFI
+AFTERWARDS = FLAG_SYNCHRONISES | FLAG_ERET | FLAG_SEV | FLAG_SEVL | FLAG_WFE | FLAG_WFI
 STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
 STOP_DSB, STOP_FP, STOP_EXCEPTION = u64(stops.STOP_DSB), u64(stops.STOP_FP), u64(stops.STOP_EXCEPTION)
 
@@ -125,6 +126,8 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
         facts["flags"] |= unannounced_flag(word) | narrow_signed_flag(word) | completion_flags(word)
     if _has_mark(m, pa, size):
         facts["flags"] |= WATCHED
+    if machine["adversarial"] != ZERO and facts["flags"] & FLAG_ISB != ZERO:
+        facts["flags"] |= FLAG_SYNCHRONISES
     needed = scratch[REQUIREMENTS_SCRATCH:REQUIREMENTS_SCRATCH + 64]
     found = alignment_requirements(ram, offset, count, needed)
     if found < CANNOT_PROVE + 1:
@@ -205,6 +208,8 @@ def _special(m, i, facts, va, pa, size):  # type: ignore[no-untyped-def]
     flags = facts["flags"]
     if flags & WATCHED != ZERO and stops_here(m, i, pa, size):
         return STOP_AT_BLOCK
+    if flags & FLAG_DSB != ZERO and machine_of(m)["adversarial"] != ZERO:
+        return STOP_STEP                                    # what comes before a DSB in its block has to have happened
     if flags & (FLAG_UNANNOUNCED | FLAG_NARROW_SIGNED) != ZERO:
         return STOP_STEP
     if flags & FLAG_FP != ZERO and pe["fp_trapped"] != ZERO and fp_is_trapped(m, i):

@@ -13,6 +13,7 @@ from sim.hot import stops
 from sim.hot.decode import cost_of_prefix, effective_address, instruction_flags
 from sim.hot.decode import word_at as decode_word
 from sim.hot.events import emit
+from sim.hot.own_tlbi import synchronise_context
 from sim.hot.registers import (
     ID_ELR_EL1,
     ID_ESR_EL1,
@@ -188,6 +189,7 @@ def enter(m, i, kind, esr, far, elr):  # type: ignore[no-untyped-def]
     pe["previous_flags"] = ZERO
     pe["cycles"] += max(machine["cost_entry"], ONE)
     pe["n_entries"] += ONE
+    synchronise_context(m, i)
     emit(m, i, EVENT_ENTRY, slot, esr, elr, far)
 
 

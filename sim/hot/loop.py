@@ -30,6 +30,7 @@ from sim.hot.injection import next_due_cycles
 from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
 from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, reschedule, second_cycle
+from sim.hot.speculation import speculate
 from sim.hot.step import READY, WAITS, run_one, swap_instances, trap_fp
 from sim.hot.tlbi import apply_due
 from sim.hot.wait import after_block, send_events, wake
@@ -120,6 +121,8 @@ def _take_interrupts(m, i):  # type: ignore[no-untyped-def]
 def _prepare(m, i):  # type: ignore[no-untyped-def]
     """Apply what has arrived for PE i by its own clock."""
     pe = pe_of(m, i)
+    if machine_of(m)["adversarial"] != ZERO:
+        speculate(m, i)
     if pe["tlbi_due_cycles"] <= pe["cycles"]:
         apply_due(m, i, pe["cycles"])
     if pe["code_flush"] != ZERO:

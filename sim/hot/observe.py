@@ -15,10 +15,11 @@ from sim.hot.decode import instruction_flags
 from sim.hot.events import emit
 from sim.hot.exception import word_at
 from sim.hot.gic_distributor import is_gic, mmio_read, mmio_write
+from sim.hot.hidden_stores import TABLE, hide_store
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, general, pstate
 from sim.hot.schedule import reschedule
 from sim.hot.soft_tlb import empty_soft_tlb
-from sim.hot.translate import FAULTED, OK, permissions, probe, translate
+from sim.hot.translate import FAULTED, OK, hand_again, permissions, probe, translate
 from sim.state import dtypes, events
 from sim.state.handle import halves_at, machine_of, page_flags_of, pe_at, pe_of, pes_of, ram_of, walked_of, words_at
 
@@ -36,7 +37,7 @@ GRANULE_MASK = u64(0xFFFF_FFFF_FFFF_FFC0)               # exclusives reservation
 FLAG_UNPRIVILEGED = u64(instruction.FLAG_UNPRIVILEGED)
 ATTRIBUTE_DEVICE = u64(dtypes.ATTRIBUTE_DEVICE)
 EXECUTED, MONITORED, WRITTEN = u8(dtypes.PAGE_EXECUTED), u8(dtypes.PAGE_MONITORED), u8(dtypes.PAGE_HANDED_FOR_WRITE)
-OBSERVED = u8(dtypes.PAGE_EXECUTED | dtypes.PAGE_MONITORED)
+OBSERVED = u8(dtypes.PAGE_EXECUTED | dtypes.PAGE_MONITORED | dtypes.PAGE_TABLE)
 STATUS_WFE = u64(dtypes.STATUS_WFE)
 EVENT_EXCLUSIVE_LOST = u64(events.EVENT_EXCLUSIVE_LOST)
 SCTLR_M, SCTLR_A = u64(1), u64(2)
@@ -150,6 +151,7 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
         # LDTR and STTR: EL0's permissions, and PAN does not apply. PC is exact inside this hook.
         if instruction_flags(word_at(m, pe, general(m, i)[PC])) & FLAG_UNPRIVILEGED != ZERO:
             el0, pan = ONE, ZERO
+    generation = pe["soft_generation"]
     status = translate(m, i, va, kind, el0, pan)
     if status != OK:
         refuse(pe, status, va, kind)
@@ -178,6 +180,8 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
         if pe["transient"] == ZERO:
             flush_soft_tlb(m, i, uc)
         pe["transient"] = ZERO
+    if pe["soft_generation"] != generation:
+        hand_again(m, i, va, kind)
     return True
 
 
@@ -215,6 +219,8 @@ def window_write(uc, offset, size, value, data):  # type: ignore[no-untyped-def]
     pe = pe_at(data)
     m = pe["machine"]
     ram = ram_of(m)
+    if page_flags_of(m)[np.int64(u64(offset) >> PAGE_SHIFT)] & TABLE != u8(0):
+        hide_store(m, np.int64(pe["index"]), u64(offset), u64(size))
     for k in range(np.int64(size)):
         ram[np.int64(offset) + k] = u8((u64(value) >> u64(8 * k)) & u64(0xFF))
     code_written(m, np.int64(pe["index"]), u64(offset), u64(size))

@@ -8,15 +8,17 @@ from numba import njit
 
 from sim.arch import instruction, syndrome
 from sim.hot import stops
-from sim.hot.barrier import before_dsb, completion_flags
+from sim.hot.barrier import after_dsb, before_dsb, completion_flags
 from sim.hot.block import (
     FLAG_DSB,
     FLAG_ERET,
     FLAG_EXCLUSIVE,
     FLAG_FP,
+    FLAG_ISB,
     FLAG_MEMORY,
     FLAG_ORDERED,
     FLAG_SP_BASE,
+    FLAG_SYNCHRONISES,
     FLAG_UNANNOUNCED,
     PAGE_MASK,
     PAGE_OFFSET,
@@ -120,6 +122,11 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
         return TAKEN
     if flags & FLAG_DSB != ZERO and before_dsb(m, i, completion_flags(word)):
         return WAITS
+    if machine_of(m)["adversarial"] != ZERO:
+        if flags & FLAG_DSB != ZERO:
+            after_dsb(m, i, word)
+        if flags & FLAG_ISB != ZERO:
+            flags |= FLAG_SYNCHRONISES
     if flags & FLAG_ERET != ZERO:
         before_eret(m, i)
     if flags & FLAG_EXCLUSIVE != ZERO:

@@ -14,6 +14,7 @@ from sim.hot.block import at_el0
 from sim.hot.code_pages import code_written
 from sim.hot.events import emit
 from sim.hot.exception import settle_up_to
+from sim.hot.hidden_stores import TABLE, hide_store
 from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, abandon_block, break_reservations, refuse
 from sim.hot.registers import PC, PSTATE_PAN, general, pstate, write_system_register
 from sim.hot.system_registers import (
@@ -79,6 +80,8 @@ def _zero_block(m, i, uc, operand):  # type: ignore[no-untyped-def]
     if pa < machine["ram_pa"] or offset >= machine["ram_bytes"]:
         return _abort(m, i, uc, FAULTED | STATUS_EXTERNAL, operand, ACCESS_WRITE, ZERO)
     ram = ram_of(m)
+    if page_flags_of(m)[np.int64(offset >> PAGE_SHIFT)] & TABLE != u8(0):
+        hide_store(m, i, offset, u64(ZERO_BLOCK_BYTES))
     for k in range(ZERO_BLOCK_BYTES):
         ram[np.int64(offset) + k] = u8(0)
     code_written(m, i, offset, u64(ZERO_BLOCK_BYTES))

@@ -290,6 +290,13 @@ def _drop_l2(pe, entry):  # type: ignore[no-untyped-def]
 
 
 @njit
+def drop_l2(m, i, slot):  # type: ignore[no-untyped-def]
+    """Lose the L2 entry in a slot, and those of L1 that came from it."""
+    _drop_l2(pe_of(m, i), l2_of(m, i)[slot])
+    _drop_orphans(m, i)
+
+
+@njit
 def _sweep_l2(m, i, kind, va, last, asid):  # type: ignore[no-untyped-def]
     """Drop by looking at every L2 entry; what is known of sizes and fractions is made exact on the way."""
     pe, entries = pe_of(m, i), l2_of(m, i)

@@ -14,6 +14,7 @@ from numba import njit
 from sim.arch import tlbi
 from sim.hot.barrier import OUTSTANDING_INNER, OUTSTANDING_OUTER
 from sim.hot.events import emit
+from sim.hot.own_tlbi import defer_own_tlbi
 from sim.hot.residue import keep_residue
 from sim.hot.tlb import KIND_ALL, KIND_ASID, KIND_VA, KIND_VA_ALL_ASID, NOWHERE, invalidate
 from sim.hot.walk import asid_mask, granule_shift
@@ -68,7 +69,9 @@ def issue(m, i, key, operand):  # type: ignore[no-untyped-def]
     emit(m, i, EVENT_TLBI, aux | scope << AUX_SCOPE_SHIFT, va, size_bytes, asid)
     pe["n_tlbi_issued"] += ONE
     covers = size_bytes != ZERO or kind == KIND_ALL or kind == KIND_ASID
-    if covers:
+    if covers and machine["adversarial"] != ZERO:
+        defer_own_tlbi(m, i, kind, va, size_bytes, asid, last_level)
+    elif covers:
         invalidate(m, i, kind, va, size_bytes, asid, last_level)
     if scope != _LOCAL:
         _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level)

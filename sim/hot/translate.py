@@ -14,6 +14,7 @@ from sim.hot.code_pages import code_written
 from sim.hot.events import emit
 from sim.hot.multi_hit import ABORT, AMALGAMATION, SEEDED, l1_copy_of, pass_on, passes_already, resolve
 from sim.hot.overlap import PASSING, RESIDUE
+from sim.hot.own_tlbi import fetches_by_stale_code
 from sim.hot.residue import use_residue
 from sim.hot.tlb import KIND_VA, MISS, NOWHERE, copy_entry, insert_l1, insert_l2, invalidate, lookup_l1, lookup_l2
 from sim.hot.walk import (
@@ -135,6 +136,8 @@ def translate(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
     if pe["sctlr"] & _SCTLR_M == ZERO:
         return _flat(m, i, va, is_fetch)
     asid = current_asid(m, i)
+    if is_fetch and pe["stale_code_count"] != ZERO and fetches_by_stale_code(m, i, va, asid):
+        return _judge(m, i, walked_of(m, i), u64(access), u64(el0), u64(pan))
     if pe["unusual"] != ZERO:
         status, slot = _unusual(m, i, va, asid, access, is_fetch)
     else:
@@ -161,6 +164,19 @@ def translate(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
         l2_of(m, i)[np.int64(entry["spare"])]["handed"] = pe["soft_generation"]
     copy_entry(walked_of(m, i), entry)
     return OK
+
+
+@njit
+def hand_again(m, i, va, access):  # type: ignore[no-untyped-def]
+    """The engine's soft TLB was emptied after `translate` and before it got the answer: that is handed to it only now."""
+    pe, is_fetch = pe_of(m, i), u64(access) == _ACCESS_FETCH
+    va = canonical(m, i, va, is_fetch)
+    entries = l1i_of(m, i) if is_fetch else l1d_of(m, i)
+    for slot in range(len(entries)):
+        entry = entries[slot]
+        if entry["mask"] != ZERO and va & entry["mask"] == entry["va"]:
+            entry["handed"] = pe["soft_generation"]
+            l2_of(m, i)[np.int64(entry["spare"])]["handed"] = pe["soft_generation"]
 
 
 @njit

@@ -8,10 +8,11 @@ from numba import njit
 
 from sim.arch import syndrome
 from sim.arch.register_keys import REGISTER_KEYS
-from sim.hot.block import FLAG_ERET, FLAG_SEV, FLAG_SEVL, FLAG_WFE, FLAG_WFI, at_el0
+from sim.hot.block import FLAG_ERET, FLAG_SEV, FLAG_SEVL, FLAG_SYNCHRONISES, FLAG_WFE, FLAG_WFI, at_el0
 from sim.hot.events import emit
 from sim.hot.exception import EC_PC_ALIGNMENT, enter_synchronous
 from sim.hot.gic import lines, refresh
+from sim.hot.own_tlbi import synchronise_context
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, PSTATE_IL, general, pstate, write_system_register
 from sim.hot.schedule import PSTATE_IF, STATUS_RUNNING, STATUS_WFE, STATUS_WFI, reschedule
 from sim.state import dtypes, events
@@ -58,6 +59,7 @@ def _after_return(m, i):  # type: ignore[no-untyped-def]
     pe["same_entries"] = ZERO
     pe["recursion_depth"] = ZERO
     pe["code_va"] = NOWHERE
+    synchronise_context(m, i)
     emit(m, i, EVENT_RETURN, ONE, pc, state, ZERO)
     if pc & u64(3) != ZERO:
         enter_synchronous(m, i, EC_PC_ALIGNMENT, ZERO, pc, pc)
@@ -112,6 +114,8 @@ def after_block(m, i):  # type: ignore[no-untyped-def]
     pe["previous_flags"] = ZERO
     if flags & (FLAG_SEV | FLAG_SEVL) != ZERO:
         send_events(m, i, flags)
+    if flags & FLAG_SYNCHRONISES != ZERO:
+        synchronise_context(m, i)
     if flags & FLAG_ERET != ZERO:
         _after_return(m, i)
     elif flags & (FLAG_WFI | FLAG_WFE) != ZERO:

@@ -16,6 +16,7 @@ from numba import njit
 from sim.arch import descriptor as d
 from sim.hot.code_pages import code_written
 from sim.hot.events import emit
+from sim.hot.hidden_stores import descriptor_seen
 from sim.hot.tlb import ASID_GLOBAL, MISS, insert_walk_cache, lookup_walk_cache
 from sim.state import dtypes
 from sim.state.events import EVENT_WALK
@@ -129,6 +130,8 @@ def walk_tables(m, i, va, quiet):  # type: ignore[no-untyped-def]
             status, descriptor = FAULTED | FAULT_EXTERNAL_ON_WALK | level, ZERO
             break
         descriptor = words[np.int64((descriptor_pa - ram_pa) >> THREE)]
+        if machine["adversarial"] != ZERO:
+            descriptor = descriptor_seen(m, i, descriptor_pa, descriptor, quiet)
         if descriptor & _VALID == ZERO:
             status = FAULTED | FAULT_TRANSLATION | level
             break
@@ -221,8 +224,9 @@ def _leaf(m, i, va, level, shift, descriptor, descriptor_pa, collected, limit, q
     if descriptor & _AF == ZERO:
         if machine["hardware_af"] == ZERO or tcr >> _TCR_HA & ONE == ZERO:
             return FAULTED | FAULT_ACCESS_FLAG | level
-        if quiet == ZERO:
-            ram_words_of(m)[np.int64((descriptor_pa - machine["ram_pa"]) >> THREE)] = descriptor | _AF
+        word = (descriptor_pa - machine["ram_pa"]) >> THREE
+        if quiet == ZERO and ram_words_of(m)[np.int64(word)] == descriptor:     # else a store that walks do not observe yet has replaced it
+            ram_words_of(m)[np.int64(word)] = descriptor | _AF
             code_written(m, i, descriptor_pa - machine["ram_pa"], EIGHT)
     if tcr >> (_TCR_HPD0 + upper) & ONE != ZERO:
         collected = ZERO

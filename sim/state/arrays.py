@@ -44,6 +44,9 @@ class State:
         self.walked = np.zeros(pes, dtypes.TLB_ENTRY)
         self.passing = np.zeros(pes, dtypes.TLB_ENTRY)
         self.residue = np.zeros(pes, dtypes.TLB_ENTRY)
+        self.hidden_stores = np.zeros(dtypes.HIDDEN_STORES, dtypes.HIDDEN_STORE)
+        self.own_tlbi = np.zeros((pes, dtypes.OWN_TLBI_ENTRIES), dtypes.TLBI_IN_FLIGHT)
+        self.stale_code = np.zeros((pes, dtypes.STALE_CODE_ENTRIES), dtypes.TLB_ENTRY)
         self.tlbi_queue = np.zeros((pes, dtypes.TLBI_QUEUE_ENTRIES), dtypes.TLBI_IN_FLIGHT)
         self._ram_map = mmap.mmap(-1, ram_bytes)                 # page-aligned, and untouched pages cost nothing
         self.ram = np.frombuffer(self._ram_map, np.uint8)

@@ -56,6 +56,12 @@ ATTRIBUTE_TABLE_UXN = 1 << 27
 #: A TLBI on its way to one PE. spare: `tlbi_completions` of the issuer when it was issued.
 TLBI_IN_FLIGHT = np.dtype(_words("due_cycles", "kind", "va", "size_bytes", "asid", "last_level", "issuer", "spare"))
 TLBI_QUEUE_ENTRIES = 64
+OWN_TLBI_ENTRIES = 64                   # of the issuer itself, not yet in effect (`sim.hot.own_tlbi`)
+STALE_CODE_ENTRIES = 8
+
+#: A store to a descriptor that walks do not observe yet: what they read in its place (`sim.hot.hidden_stores`).
+HIDDEN_STORE = np.dtype(_words("pa", "value", "pe", "visible_cycles", "own_visible"))
+HIDDEN_STORES = 256
 
 #: Block facts: what is known of the block of instructions that starts at a PA and has a size.
 BLOCK_FACTS = np.dtype(
@@ -67,7 +73,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 5                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 2                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -107,6 +113,7 @@ PE = np.dtype(
         "fiq_injected", "irq_injected", "serror_syndrome",
         # periodic injection (`sim.hot.injection`): mean time between two, 0 = none; fiq_pulse: one is signalled and not yet taken
         "serror_period_cycles", "fiq_period_cycles", "fiq_pulse", "fiq_pulse_due_cycles", "injection_random",
+        "adversary_random", "own_tlbi_count", "stale_code_count",   # adversarial setting: `sim.hot.own_tlbi`, `sim.hot.speculation`
         "stopped_before",                                      # where the last run stopped for MACHINE.until: see `sim.hot.block`
         # statistics
         "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
@@ -177,6 +184,7 @@ MACHINE = np.dtype(
         "soft_window_first", "soft_window_stride", "soft_window_count",
         # until: number of the watched symbol before which the run stops, from 1; resuming: PE whose slice was interrupted, from 1
         "until", "until_reached", "resuming",
+        "adversarial", "hidden_stores",                        # 0 or 1; how many stores to tables are hidden
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )
@@ -191,5 +199,6 @@ MULTI_HIT_ABORT, MULTI_HIT_OLD, MULTI_HIT_NEW, MULTI_HIT_AMALGAMATION, MULTI_HIT
 PAGE_EXECUTED = 1                       # instructions were fetched from it: the engine must not see writes before maintenance
 PAGE_MONITORED = 2                      # an exclusive reservation was held on it across a slice: writes break reservations
 PAGE_HANDED_FOR_WRITE = 4               # some soft TLB may hold it writable and plain (not a reason to observe)
+PAGE_TABLE = 32                         # walks read descriptors there: adversarial setting only (`sim.hot.hidden_stores`)
 PAGE_TOUCHED = 16                       # may have changed since the last snapshot was taken or restored (not a reason to observe)
 PAGE_COPIED = 8                         # instructions are fetched from its copy in `code_copy` (`sim.hot.code_pages`)

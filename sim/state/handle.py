@@ -11,7 +11,7 @@ from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
+from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, HIDDEN_STORE, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
 
 u64 = np.uint64
 
@@ -19,6 +19,7 @@ SLOTS = (
     "machine", "pes", "l1i", "l1d", "l2", "walk_cache", "walked", "tlbi_queue", "ram", "ram_words", "page_flags", "facts", "ring",
     "heap", "heap_position", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
     "policy", "id_values", "pl011", "code_copy", "passing", "residue",
+    "hidden_stores", "own_tlbi", "stale_code",
 )
 TABLE_WORDS = 128
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
@@ -84,7 +85,8 @@ else:
 
 (_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
  _HEAP_POSITION, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
- _PL011, _CODE_COPY, _PASSING, _RESIDUE) = range(len(SLOTS))
+ _PL011, _CODE_COPY, _PASSING, _RESIDUE, _HIDDEN_STORES, _OWN_TLBI,
+ _STALE_CODE) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -254,3 +256,21 @@ def id_values_of(m):  # type: ignore[no-untyped-def]
 def pl011_of(m):  # type: ignore[no-untyped-def]
     """Registers of the PL011, one word for each 4 bytes of its first 256 bytes."""
     return _array(m, _PL011, _WORD)
+
+
+@njit
+def hidden_stores_of(m):  # type: ignore[no-untyped-def]
+    """Stores to descriptors that walks do not observe yet, oldest first; MACHINE.hidden_stores of them are in use."""
+    return _array(m, _HIDDEN_STORES, HIDDEN_STORE)
+
+
+@njit
+def own_tlbi_of(m, i):  # type: ignore[no-untyped-def]
+    """TLBIs of PE i that have not taken effect at itself; PE.own_tlbi_count of them are in use."""
+    return _row(m, _OWN_TLBI, TLBI_IN_FLIGHT, i)
+
+
+@njit
+def stale_code_of(m, i):  # type: ignore[no-untyped-def]
+    """Translations that fetches of PE i still use though its TLBs have dropped them; PE.stale_code_count of them are in use."""
+    return _row(m, _STALE_CODE, TLB_ENTRY, i)
