@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from firmware import flagging
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
 from firmware.schemes import SCHEMES
@@ -74,6 +75,8 @@ _KERNELS = (
          "PATIENCE": 10_000_000})),
     Kernel("window", "one run is promoted or demoted while the other PEs take interrupts, call, or touch what lies in it", 2,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
+    Kernel("flagging", "pages are flagged against promotion, before or after their run is filled", options=MappingProxyType(
+        {**flagging.NUMBERS, **flagging.OPTIONS}), constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
     Kernel("stop_cpus", "PE 0 stops the others by IPI; one whose interrupts stay masked makes it give up", 4, options=MappingProxyType(
         {"VICTIM": 0, "PCPU_PLACE": 0, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0, "STOP_SPINS": 100_000, "SEED_DELAY": 2000,
          "TICKS_PER_SECOND": 2_000_000}), machine=MappingProxyType({"recursion_limit": 1 << 32, "livelock_limit": 1 << 32})),

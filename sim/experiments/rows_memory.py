@@ -1,0 +1,179 @@
+"""Rows of the matrix about which memory a window is over: pages flagged against promotion, memory that is not, the direct map.
+
+What is asserted comes from the counters and descriptors in memory, from TLBIs and from exceptions; of what a guest prints, panics alone.
+"""
+from collections.abc import Mapping
+
+import numpy as np
+
+from firmware import flagging
+from firmware.flagging import FLAG_IN_A_BLOCK, THEN_CHANGE_ATTR, THEN_CHANGE_PROT, THEN_DEMOTE, THEN_UPDATE
+from sim.experiments.row import Row, Seen, all_of, expect, over_seeds
+from sim.experiments.trial import Trial
+from sim.result import Result
+from sim.state.events import EVENT_ENTRY, EVENT_TLBI
+
+RUN_PAGES, GROUP_PAGES, PAGE_BYTES = 512, 16, 4096
+FLAG, CONTIGUOUS, PA_BITS, TYPE = 1 << 57, 1 << 52, 0x0000_FFFF_FFFF_F000, 3
+BLOCK, TABLE = 1, 3
+EXIT_PANIC = 4
+Span = tuple[int, int]                          # VA and bytes
+
+
+class Memory:
+    """What the pmap of a machine has in its memory when a run has ended, beside the TLBIs of the run."""
+
+    def __init__(self, trial: Trial, result: Result) -> None:
+        self.trial, self.c, self._events = trial, trial.constants, result.events.array()
+
+    def counter(self, name: str) -> int:
+        """A counter of struct pmap."""
+        return self.trial.word(self.c["GLOBALS_VA"] + self.c["G_PMAP"] + self.c["PM_" + name])
+
+    def l2(self, chunk: int = 0) -> int:
+        """The L2 descriptor of a chunk of kmem."""
+        return self._physical(self.c["KMEM_L2_PA"] + 8 * chunk)
+
+    def pages(self, chunk: int = 0) -> list[int]:
+        """The descriptors of a chunk that is mapped in pages."""
+        table = self.l2(chunk)
+        expect(table & TYPE == TABLE, f"descriptor {table:#x} is not a table's")
+        return [self._physical((table & PA_BITS) + 8 * page) for page in range(RUN_PAGES)]
+
+    def tlbis(self) -> list[Span]:
+        """Every TLBI by VA of kmem's first chunk, in order."""
+        found = self._events[self._events["kind"] == EVENT_TLBI]
+        spans = zip(found["a"].tolist(), found["b"].tolist(), strict=True)
+        return [(va, size) for va, size in spans if 0 <= va - self.c["KMEM_VA"] < RUN_PAGES * PAGE_BYTES]
+
+    def _physical(self, pa: int) -> int:
+        assert self.trial.machine is not None
+        return int.from_bytes(self.trial.machine.read_physical(pa, 8), "little")
+
+
+def _each_page(first_va: int, pages: int) -> list[Span]:
+    return [(first_va + page * PAGE_BYTES, PAGE_BYTES) for page in range(pages)]
+
+
+def _flagging(options: Mapping[str, int]) -> Trial:
+    return Trial("flagging", 1, constants=options, events=("tlbi",))
+
+
+def flagged_run(first: int, pages: int, contiguous_runs: bool) -> Seen:
+    """T-14, T-15, T-16. Pages of a run are flagged as they are allocated, then the run is filled, then promotion is asked for once more."""
+    trial = _flagging({"FLAG_FIRST": first, "FLAG_PAGES": pages, "CONTIGUOUS_RUNS": int(contiguous_runs)})
+    flagged = range(first, first + pages)
+    groups = {page // GROUP_PAGES for page in flagged}                      # of 16 pages, each a contiguous run unless it has a flagged page
+
+    def judge(result: Result) -> str:
+        memory = Memory(trial, result)
+        expect(result.exit_status == 0, f"{result.verdict}: {result.console}")
+        answers = [trial.word(trial.constants["GLOBALS_VA"] + trial.constants["G_SCRATCH"] + flagging.ANSWERS_OFFSET + 8 * n) for n in (0, 1)]
+        expect(answers == [0, 0], f"promotion answered {answers}")
+        descriptors = memory.pages()
+        expect([page for page, entry in enumerate(descriptors) if entry & FLAG] == list(flagged), "the flag is elsewhere")
+        contiguous = {page for page, entry in enumerate(descriptors) if entry & CONTIGUOUS}
+        expected = {page for page in range(RUN_PAGES) if page // GROUP_PAGES not in groups} if contiguous_runs else set()
+        expect(contiguous == expected, f"{len(contiguous)} pages are contiguous, not {len(expected)}")
+        failures = 0 if first == 0 else 2                                   # the run is tried as it is filled and once more
+        counts = {name: memory.counter(name) for name in ("L2_PROMOTIONS", "L2_DEMOTIONS", "L2_P_FAILURES", "L3C_PROMOTIONS")}
+        expect(counts == {"L2_PROMOTIONS": 0, "L2_DEMOTIONS": 0, "L2_P_FAILURES": failures, "L3C_PROMOTIONS": len(expected) // GROUP_PAGES},
+               f"{counts}")
+        windows = [span for group in range(RUN_PAGES // GROUP_PAGES) if contiguous_runs and group not in groups
+                   for span in _each_page(trial.constants["KMEM_VA"] + group * GROUP_PAGES * PAGE_BYTES, GROUP_PAGES)]
+        expect(memory.tlbis() == windows, f"{len(memory.tlbis())} TLBIs, not {len(windows)}")
+        return f"not promoted, p_failures {failures}, no TLBI over the flagged pages' groups"
+
+    return over_seeds(trial, judge, [0])
+
+
+def flagged_group(page: int) -> Seen:
+    """T-16. As above; the failures that a group of 16 counts: none if its first page is the flagged one."""
+    trial = _flagging({"FLAG_FIRST": page})
+
+    def judge(result: Result) -> str:
+        failures = Memory(trial, result).counter("L3C_P_FAILURES")
+        # a group is tried when its last page is entered, which is not done for a page that is itself flagged, and once more at the end
+        expect(failures == (2 if page % GROUP_PAGES else 0), f"{failures} failures of a contiguous run")
+        return f"{failures} failures counted"
+
+    return all_of([("run", lambda: flagged_run(page, 1, True)), ("counter", lambda: over_seeds(trial, judge, [0]))])
+
+
+def flagged_in_a_block(first: int, pages: int, contiguous_runs: bool) -> Seen:
+    """T-17, before the others are released. The run is a block when some of its pages are flagged."""
+    trial = _flagging({"FLAG_WHEN": FLAG_IN_A_BLOCK, "FLAG_FIRST": first, "FLAG_PAGES": pages, "CONTIGUOUS_RUNS": int(contiguous_runs)})
+
+    def judge(result: Result) -> str:
+        memory, base = Memory(trial, result), trial.constants["KMEM_VA"]
+        expect(result.exit_status == 0, f"{result.verdict}: {result.console}")
+        expect(memory.counter("L2_PROMOTIONS") == 1 and memory.counter("L2_DEMOTIONS") == 1, "the block was not demoted once")
+        expect([page for page, entry in enumerate(memory.pages()) if entry & FLAG] == list(range(first, first + pages)), "the flag is elsewhere")
+        promotion = RUN_PAGES * (2 if contiguous_runs else 1)
+        expected = [(base, PAGE_BYTES)]
+        if contiguous_runs:                     # the table is one of contiguous runs: those that the range cuts are demoted in turn
+            cut = {page // GROUP_PAGES for page in (first, first + pages - 1) if first % GROUP_PAGES or (first + pages) % GROUP_PAGES}
+            expected += [span for group in sorted(cut) for span in _each_page(base + group * GROUP_PAGES * PAGE_BYTES, GROUP_PAGES)]
+        expect(memory.tlbis()[promotion:] == expected, f"TLBIs {memory.tlbis()[promotion:]}")
+        return f"one demotion with one TLBI{f', {len(expected) - 1} for the contiguous runs' if expected[1:] else ''}, then the flags"
+
+    return over_seeds(trial, judge, [0])
+
+
+def assertion(options: Mapping[str, int], reason: str) -> Seen:
+    """T-18. What the kernel asserts of flagged memory."""
+    trial = _flagging(options)
+
+    def judge(result: Result) -> str:
+        memory = Memory(trial, result)
+        promoted = memory.counter("L2_PROMOTIONS")
+        expect((result.exit_status, result.console) == (EXIT_PANIC, f"panic: {reason}\n"), f"{result.verdict}: {result.console!r}")
+        expect(memory.counter("L2_DEMOTIONS") == 0, "a block was demoted")
+        if promoted:
+            expect(memory.l2() & TYPE == BLOCK and bool(memory.l2() & FLAG), f"the block's descriptor is {memory.l2():#x}")
+        else:
+            expect(bool(memory.pages()[0] & FLAG), f"the page's descriptor is {memory.pages()[0]:#x}")
+        expect(len(memory.tlbis()) == RUN_PAGES * promoted, f"{len(memory.tlbis())} TLBIs")
+        return f"panic: {reason}; the descriptor as it was"
+
+    return over_seeds(trial, judge, [0])
+
+
+def under_load(seeds: int) -> Seen:
+    """T-14 with pcpus in the run: the scheme no-promote, whose PEs are interrupted and call while others' pages come and go."""
+    trial = Trial("no-promote", 3, rounds=2, constants={"LOAD_WALK_BLOCKS": 0}, events=("entry", "tlbi"))
+
+    def judge(result: Result) -> str:
+        memory = Memory(trial, result)
+        expect(result.exit_status == 0, f"{result.verdict}: {result.console}")
+        expect(memory.counter("L2_PROMOTIONS") == memory.counter("L2_P_FAILURES") == 0, "a promotion was tried")
+        pcpus = _each_page(trial.constants["KMEM_VA"], 2)
+        expect(not set(pcpus) & set(memory.tlbis()), "a TLBI over a pcpu")
+        events = result.events.array()
+        faults = int(np.count_nonzero((events["kind"] == EVENT_ENTRY) & (events["aux"] == 0x200)))
+        expect(faults == 0, f"{faults} synchronous exceptions at EL1")
+        return "pcpus in no window, no fault"
+
+    return over_seeds(trial, judge, range(seeds))
+
+
+CHANGED = "the attributes of a page are changed that carries the no-promote flag"
+ROWS = (
+    Row("T-14", "SC-9: fill the rest of a flagged page's run of 2 MB", "promotion answers no; p_failures not counted for the first entry; no window",
+        lambda seeds: all_of([("blocks alone", lambda: flagged_run(0, 1, False)), ("with contiguous runs", lambda: flagged_run(0, 1, True)),
+                              ("four pages", lambda: flagged_run(0, 4, True)), ("under load", lambda: under_load(min(seeds, 10)))])),
+    Row("T-15", "SC-9: the flagged page is not the first of its run", "attributes differ: no promotion, and the failure is counted",
+        lambda _seeds: all_of([(f"page {page}", lambda page=page: flagged_run(page, 1, False)) for page in (1, 16, 77, 510)])),  # type: ignore[misc]
+    Row("T-16", "SC-9: 16 pages with a flagged one among them", "no contiguous run",
+        lambda _seeds: all_of([(f"page {page}", lambda page=page: flagged_group(page)) for page in (0, 16, 37, 254)])),  # type: ignore[misc]
+    Row("T-18", "SC-9: demote, or change the properties of, what is flagged", "an assertion fires",
+        lambda _seeds: all_of([
+            ("demote", lambda: assertion({"FLAG_WHEN": FLAG_IN_A_BLOCK, "FLAG_PAGES": RUN_PAGES, "THEN": THEN_DEMOTE, "CONTIGUOUS_RUNS": 0},
+                                         "a block that carries the no-promote flag is demoted")),
+            ("change_prot", lambda: assertion({"THEN": THEN_CHANGE_PROT, "CONTIGUOUS_RUNS": 0}, CHANGED)),
+            ("change_attr", lambda: assertion({"THEN": THEN_CHANGE_ATTR, "CONTIGUOUS_RUNS": 0}, CHANGED)),
+            ("change_prot of a block", lambda: assertion({"FLAG_WHEN": FLAG_IN_A_BLOCK, "FLAG_PAGES": RUN_PAGES, "THEN": THEN_CHANGE_PROT,
+                                                          "CONTIGUOUS_RUNS": 0}, CHANGED)),
+            ("update_entry", lambda: assertion({"THEN": THEN_UPDATE, "CONTIGUOUS_RUNS": 0}, "the new descriptor carries the no-promote flag")),
+        ])),
+)
