@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 # CHANGE: what PE 0 does to the run of 2 MB
-CHANGE_PROMOTE, CHANGE_DEMOTE = 0, 1
+CHANGE_PROMOTE, CHANGE_DEMOTE, CHANGE_FLAG, CHANGE_SWEEP = range(4)
 # ACTIVITY: what the other PEs do meanwhile
 ACTIVITY_IDLE, ACTIVITY_TIMER, ACTIVITY_SVC, ACTIVITY_TOUCH, ACTIVITY_TRANSLATE = range(5)
 # OBJECT: what of theirs lies in the run, a sum
@@ -23,6 +23,8 @@ EXIT_NO_ANSWER = 6
 OPTIONS: Mapping[str, int] = MappingProxyType({
     "CHANGE": CHANGE_PROMOTE, "ACTIVITY": ACTIVITY_IDLE, "OBJECT": 0, "ENTRY": ENTRY_FREEBSD, "HANDLER": HANDLER_RETRY,
     "WINDOW_TLBIS": 0,                  # in the window; 0 as FreeBSD has it: 512 for a promotion, 1 for a demotion
+    "DIRECT_MAP": 0,                    # 1: the run is a block of the direct map, and the objects are used there
+    "SWEEP_BLOCKS": 1,                  # of 2 MB that CHANGE_SWEEP goes over, the run being the first
     "OBJECT_OFFSET_PAGES": 0,           # where in the run the objects begin
     "BREAK_ZEROES": 0,                  # 1: the break stores 0 instead of clearing the valid bit
     "INTR_DISABLE": 1,                  # 0: interrupts stay unmasked on PE 0 in the window
@@ -35,7 +37,8 @@ OPTIONS: Mapping[str, int] = MappingProxyType({
 })
 
 NUMBERS: Mapping[str, int] = MappingProxyType({
-    "CHANGE_PROMOTE": CHANGE_PROMOTE, "CHANGE_DEMOTE": CHANGE_DEMOTE,
+    "CHANGE_PROMOTE": CHANGE_PROMOTE, "CHANGE_DEMOTE": CHANGE_DEMOTE, "CHANGE_FLAG": CHANGE_FLAG,
+    "CHANGE_SWEEP": CHANGE_SWEEP,
     "ACTIVITY_IDLE": ACTIVITY_IDLE, "ACTIVITY_TIMER": ACTIVITY_TIMER, "ACTIVITY_SVC": ACTIVITY_SVC, "ACTIVITY_TOUCH": ACTIVITY_TOUCH,
     "ACTIVITY_TRANSLATE": ACTIVITY_TRANSLATE,
     "OBJECT_PCPU": OBJECT_PCPU, "OBJECT_STACK": OBJECT_STACK, "OBJECT_VECTORS": OBJECT_VECTORS, "OBJECT_THREAD": OBJECT_THREAD,

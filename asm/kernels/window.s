@@ -6,6 +6,9 @@
 .if (ENTRY==ENTRY_XNU)&(ACTIVITY==ACTIVITY_SVC)
         .error  "xnu's entry has no threads at EL0 here"
 .endif
+.if DIRECT_MAP&(OBJECT&OBJECT_VECTORS)/OBJECT_VECTORS
+        .error  "the direct map is not executable"
+.endif
         .include "kernel.inc"
         .include "report.inc"
         .include "seed.inc"
@@ -22,6 +25,7 @@
         .include "window_run.inc"
         .include "window_round.inc"
         .include "window_update.inc"
+        .include "window_change.inc"
         .include "window_activity.inc"
         .include "window_handlers.inc"
         .include "window_report.inc"
@@ -43,7 +47,13 @@ kernel_main:
         bl      set_seams
         bl      begin_all
         bl      enter_run_updater
-.if CHANGE==CHANGE_DEMOTE
+.if CHANGE==CHANGE_PROMOTE
+.if DIRECT_MAP
+        bl      demote_run                      // there must be pages before they can be promoted
+        cbnz    x0, .L_main_failed
+.endif
+.elseif DIRECT_MAP                              // blocks, since boot
+.else
         bl      promote_run                     // there must be a block before it can be demoted
         cbnz    x0, .L_main_failed
 .endif
