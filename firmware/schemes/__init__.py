@@ -2,6 +2,7 @@
 from firmware.schemes.abstention import ABSTENTION
 from firmware.schemes.assert_only import ASSERT_ONLY
 from firmware.schemes.curthread_register import CURTHREAD_REGISTER
+from firmware.schemes.direct_map import DIRECT_MAP
 from firmware.schemes.fault_retry import FAULT_RETRY
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
@@ -13,7 +14,8 @@ from firmware.schemes.robust_xnu import ROBUST_XNU
 from firmware.schemes.scheme import Scheme
 
 SCHEMES: tuple[Scheme, ...] = (
-    NAIVE, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, ABSTENTION, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
+    NAIVE, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
+    ABSTENTION, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
     CURTHREAD_REGISTER,
 )
 

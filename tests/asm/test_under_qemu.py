@@ -37,6 +37,7 @@ CONSOLE = {
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
     "permanent-region": "permanent-region: {rounds} rounds, 0 faults healed, promoted\n",
     "abstention": "abstention: {rounds} rounds, 0 faults healed, not promoted\n",
+    "direct-map": "direct-map: {rounds} rounds, {any} faults healed, promoted\n",
     "fault-retry": "fault-retry: {rounds} rounds, {any} faults healed, promoted\n",
     "curthread-register": "curthread-register: {rounds} rounds, {any} faults healed, promoted\n",
     "window": "window: rounds {rounds}, ticks 0, calls {any}, not translated 0, not found 0, healed 0, wrong 0\n",
