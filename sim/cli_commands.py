@@ -88,6 +88,22 @@ def run(
 
 
 @app.command()
+def lint(
+    kernel: Annotated[str, typer.Argument(metavar="KERNEL", help="A built-in kernel, or the path of a .s, ELF or flat file.")],
+    pes: Annotated[int | None, typer.Option(metavar="N", help="Processing elements that it is built for.")] = None,
+    vbar: Annotated[str | None, typer.Option(metavar="SYMBOL", help="The vector table; default what the code writes to VBAR_EL1.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every instruction alone, those on the way to a panic too.")] = False,
+    define: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A constant for the source.")] = None,
+    include: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Where .include looks.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every access as JSON.")] = None,
+) -> Action:
+    """Read a kernel's exception handlers: what they touch before they return, and which schemes may break it."""
+    from sim.cli_lint import execute_lint
+
+    return lambda: execute_lint(kernel, pes, vbar, tuple(define or ()), tuple(include or ()), json, everything)
+
+
+@app.command()
 def schemes(
     pes: Annotated[int, typer.Option(metavar="N", help="Processing elements of the measured run.")] = 4,
     rounds: Annotated[int, typer.Option(metavar="N", help="Rounds of the measured run.")] = 20,

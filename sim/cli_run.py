@@ -98,10 +98,10 @@ def execute(options: Options) -> int:
     checked, profile = Settings(**settings), load_profile(options.profile)
     checked.bbm_level(profile.identity.bbm_level)
     for path in (options.json, options.events, options.listing):
-        _check_writable(path)
+        check_writable(path)
     _check_periods(options, pes)
     constants = kernel_constants(chosen, options, pes)
-    image = _load(chosen, options, constants)
+    image = load_chosen(chosen, options, constants)
     check_segments(image, RAM_PA, settings["ram_bytes"])
     marks = [*(chosen.marks if isinstance(chosen, Kernel) else ()), *options.watch]
     _check_marks(image, marks)
@@ -203,7 +203,8 @@ def _builds_on_asm(path: Path) -> bool:
     return any((ASM_DIRECTORY / name).is_file() and not (path.parent / name).exists() for name in names)
 
 
-def _load(chosen: Kernel | Path, options: Options, constants: Mapping[str, int]) -> Image:
+def load_chosen(chosen: Kernel | Path, options: Options, constants: Mapping[str, int]) -> Image:
+    """The image of a kernel. Raises UserError for options that are about sources where it is none."""
     path = chosen.path if isinstance(chosen, Kernel) else chosen
     for directory in options.include:
         if not directory.is_dir():
@@ -218,7 +219,7 @@ def _load(chosen: Kernel | Path, options: Options, constants: Mapping[str, int])
     return image
 
 
-def _check_writable(path: Path | None) -> None:
+def check_writable(path: Path | None) -> None:
     """Find out before a long run, not after it."""
     if path is None:
         return
@@ -268,8 +269,8 @@ def _finish(machine: "Machine", result: "Result", chosen: Kernel | Path, constan
     report.print_statistics(console, result)
     findings = detect(machine, result, constants)
     report.print_sections(console, findings.sections())
-    _write(options.json, lambda path: _write_json(path, result, summary, findings))
-    _write(options.events, lambda path: report.write_events(path, result))
+    write_file(options.json, lambda path: _write_json(path, result, summary, findings))
+    write_file(options.events, lambda path: report.write_events(path, result))
     report.print_verdict(console, result.verdict)
     return result.verdict.exit_code
 
@@ -289,7 +290,8 @@ def _rendezvous(machine: "Machine", result: "Result", constants: Mapping[str, in
     return rendezvous_report(marks, len(result.statistics), constants["ROUNDS"], constants["WARMUP"], result.clock_hz)
 
 
-def _write(path: Path | None, writer: Callable[[Path], None]) -> None:
+def write_file(path: Path | None, writer: Callable[[Path], None]) -> None:
+    """Let `writer` write a file, if one was asked for. Raises UserError where it cannot be."""
     if path is None:
         return
     try:
@@ -312,4 +314,4 @@ def _write_listing(image: Image, path: Path | None) -> None:
     def write(where: Path) -> None:
         where.write_text("".join(f"{line}\n" for line in image.listing), encoding="utf-8")
 
-    _write(path, write)
+    write_file(path, write)

@@ -81,7 +81,9 @@ class Registers:
         return number(0) if register == ZERO else self.values[register]
 
     def write(self, register: int, value: Value) -> None:
-        """Set a register; XZR takes nothing."""
+        """Set a register; XZR takes nothing. SP is taken to point to the stack, though nobody may know where."""
+        if register == SP and value == UNKNOWN:
+            value = Value(STACK_BASE, 0, False)
         if register != ZERO:
             self.values[register] = value
 

@@ -41,7 +41,7 @@ class Code:
 
 @dataclass
 class SlotReport:
-    """What is reached from one slot of the table: accesses by instruction, the code itself, and what could not be followed.
+    """What is reached from one slot of the table: accesses by instruction, in the order of reading; the code; what could not be followed.
 
     returns: whether ERET is reached at all. on_error_path: instructions from which it is not. unresolved: branches to nobody knows where.
     """
@@ -55,8 +55,8 @@ class SlotReport:
     is_complete: bool = True
 
     def used(self) -> list[tuple[int, Access]]:
-        """(address, access) of what lies on a way to ERET, in order of address."""
-        return [(pc, access) for pc in sorted(self.accesses) if pc not in self.on_error_path for access in self.accesses[pc]]
+        """(address, access) of what lies on a way to ERET, about in the order of execution."""
+        return [(pc, access) for pc in self.accesses if pc not in self.on_error_path for access in self.accesses[pc]]
 
 
 def lint_vectors(code: Code, table: int) -> list[SlotReport]:
@@ -65,15 +65,15 @@ def lint_vectors(code: Code, table: int) -> list[SlotReport]:
     return [walker.slot(table, number * SLOT_BYTES) for number in range(SLOTS)]
 
 
-def stored_constants(code: Code, functions: Iterable[int], known: Known) -> Memory:
-    """Which constants the code of an image stores at constant addresses: pointers to handlers, above all.
+def stored_constants(code: Code, functions: Iterable[int]) -> tuple[Memory, list[int]]:
+    """Which constants the code of an image stores at constant addresses, pointers to handlers above all; and what it writes to VBAR_EL1.
 
     Each function is read by itself, with calls followed one level deep: a function that is handed an address and stores there is seen.
     """
-    walker = _Walker(Code(code.word, code.is_code, known), depth_most=1)
+    walker = _Walker(code, depth_most=1)
     for function in functions:
         walker.function(function)
-    return {address: frozenset(values) for address, values in walker.stored.items()}
+    return {address: frozenset(values) for address, values in walker.stored.items()}, sorted(walker.tables)
 
 
 class _Walker:
@@ -84,6 +84,7 @@ class _Walker:
         self.decoder = decoder()
         self.decoded: dict[int, capstone.CsInsn | None] = {}
         self.stored: dict[int, set[int]] = {}
+        self.tables: set[int] = set()
         self.visits = 0
 
     def slot(self, table: int, offset: int) -> SlotReport:
@@ -144,7 +145,11 @@ class _Walker:
         return self.decoded[pc]
 
     def _note_store(self, instruction: capstone.CsInsn, registers: Registers) -> None:
-        """Remember a constant that is stored at a constant address."""
+        """Remember a constant that is stored at a constant address, or written to VBAR_EL1."""
+        if instruction.mnemonic == "msr" and instruction.op_str.startswith("vbar_el1"):
+            register = register_of(instruction, 1)
+            self.tables |= registers.read(register).numbers() if register is not None else frozenset()
+            return
         if not instruction.mnemonic.startswith(("str", "stp", "stlr")) or instruction.mnemonic.endswith(("b", "h")):
             return
         trial = registers.copy()
