@@ -1,5 +1,5 @@
-// assert-only — pcpu is kernel memory like any other, but before each change of a live descriptor somebody looks whether a pcpu lies in what
-// it maps. The defect is reported where it would have struck, and the run ends: nothing is prevented.
+// assert-only — pcpu is kernel memory like any other, but before each change of a live descriptor somebody looks whether a pcpu lies in
+// what it maps. The defect is reported where it would have struck, and the run ends: nothing is prevented.
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"

@@ -6,6 +6,7 @@ from firmware.schemes.direct_map import DIRECT_MAP
 from firmware.schemes.fault_retry import FAULT_RETRY
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
+from firmware.schemes.own_block import OWN_BLOCK
 from firmware.schemes.permanent_region import PERMANENT_REGION
 from firmware.schemes.rendezvous_park import RENDEZVOUS_PARK
 from firmware.schemes.robust_linux import ROBUST_LINUX
@@ -14,7 +15,7 @@ from firmware.schemes.robust_xnu import ROBUST_XNU
 from firmware.schemes.scheme import Scheme
 
 SCHEMES: tuple[Scheme, ...] = (
-    NAIVE, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
+    NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
     ABSTENTION, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
     CURTHREAD_REGISTER,
 )

@@ -35,6 +35,7 @@ CONSOLE = {
     "fan_out": "fan_out: {pes} PEs interrupted\n",
     "two_promotions": "two_promotions: {promotions} promotions, one after the other\n",
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
+    "own-block": "own-block: 3 runs of 2 MB, 3 of them blocks, 6132 KB wasted\nown-block: {rounds} rounds, 0 faults healed, promoted\n",
     "permanent-region": "permanent-region: {rounds} rounds, 0 faults healed, promoted\n",
     "abstention": "abstention: {rounds} rounds, 0 faults healed, not promoted\n",
     "direct-map": "direct-map: {rounds} rounds, {any} faults healed, promoted\n",
