@@ -24,7 +24,8 @@ prepare_scheme:
 //----------------------------------------------------------------------------------------
 // assert_no_pcpu — end the run if a PE's pcpu lies in what a descriptor maps, or is to map
 //
-// In        x0  VA     x1  address of the descriptor, or of a run's first one    x2  the new descriptor, 0 unknown    x3  bytes to invalidate
+// In        x0  VA     x1  address of the descriptor, or of a run's first one     x2  the new descriptor, 0 unknown
+//           x3  bytes to invalidate
 // Out       nothing
 // Clobbers  x0-x9, NZCV; everything on the way to a panic
 // Needs     EL1h, the pmap locked, nothing broken yet
