@@ -41,7 +41,7 @@ def test_every_name_that_a_source_uses_is_defined_and_every_definition_is_used()
     code = "\n".join(line.split("//")[0] for path in source_files() for line in path.read_text().splitlines())
     code = re.sub(r'"[^"]*"', "", code)
     own = set(re.findall(r"\.equ\s+(\w+)", code))
-    used = set(re.findall(r"(?<=[\s#(+\-*/>^&,])[A-Z][A-Z0-9_]+(?:_\w+)*\b", code))
+    used = set(re.findall(r"(?<=[\s#(+\-*/>^&,=|])[A-Z][A-Z0-9_]+(?:_\w+)*\b", code))
     system = {name for name in used if re.search(r"_EL[01]$", name)} | {"DAIF"}
     defined = set(layout.layout_constants(4))
     options = {name for known in kernels() for name in known.options}
