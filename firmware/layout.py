@@ -96,7 +96,7 @@ IRQ_HANDLERS = 32                                       # SGIs and PPIs: INTID 0
 # stage 1 descriptors, 4 KB granule (DDI 0487, "VMSAv8-64 descriptor formats")
 DESCRIPTOR_FIELDS = {"DESC_TABLE": 3, "DESC_PAGE": 3, "DESC_BLOCK": 1, "DESC_NORMAL": 0 << 2, "DESC_DEVICE": 1 << 2,
                      "DESC_EL0": 1 << 6, "DESC_READ_ONLY": 1 << 7, "DESC_INNER_SHAREABLE": 3 << 8, "DESC_AF": 1 << 10,
-                     "DESC_PXN": 1 << 53, "DESC_UXN": 1 << 54, "DESC_TABLE_BIT": 1, "DESC_TYPE": 3,
+                     "DESC_NT": 1 << 16, "DESC_PXN": 1 << 53, "DESC_UXN": 1 << 54, "DESC_TABLE_BIT": 1, "DESC_TYPE": 3,
                      "DESC_ATTRIBUTE_INDEX": 7 << 2, "DESC_NONCACHEABLE": 2 << 2, "DESC_READ_ONLY_BIT": 7, "DESC_AF_BIT": 10,
                      "DESC_DBM": 1 << 51, "DESC_DBM_BIT": 51, "DESC_CONTIGUOUS": 1 << 52, "DESC_CONTIGUOUS_BIT": 52,
                      "DESC_SW_WIRED": 1 << 55, "DESC_SW_WIRED_BIT": 55, "DESC_SW_MANAGED": 1 << 56, "DESC_SW_NO_PROMOTE": 1 << 57,

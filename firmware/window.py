@@ -15,6 +15,8 @@ OBJECT_PCPU, OBJECT_STACK, OBJECT_VECTORS, OBJECT_THREAD, OBJECT_DATA = (1 << bi
 ENTRY_FREEBSD, ENTRY_LINUX, ENTRY_XNU, ENTRY_SEL4, ENTRY_REGISTER = range(5)
 # HANDLER: what answers a translation fault at EL1
 HANDLER_RETRY, HANDLER_THREAD, HANDLER_LOCK = range(3)
+# UPDATE: how the descriptor is changed: by break-before-make, by one store and the TLBIs behind it (FEAT_BBM 2), by nT (FEAT_BBM 1)
+UPDATE_BREAK, UPDATE_DIRECT, UPDATE_NT = range(3)
 #: Where the kernel keeps WINDOW_TLBIS, from G_SCRATCH on: a booted machine may be given another one.
 WINDOW_TLBIS_OFFSET = 40
 #: Exit status where a PE did not answer.
@@ -22,6 +24,9 @@ EXIT_NO_ANSWER = 6
 
 OPTIONS: Mapping[str, int] = MappingProxyType({
     "CHANGE": CHANGE_PROMOTE, "ACTIVITY": ACTIVITY_IDLE, "OBJECT": 0, "ENTRY": ENTRY_FREEBSD, "HANDLER": HANDLER_RETRY,
+    "UPDATE": UPDATE_BREAK,
+    "TLBI_DELAY_TURNS": 0,              # with UPDATE_DIRECT: turns of a loop between the store and the TLBIs
+    "WALKS_BESIDE": 0,                  # 1: between its other doings a PE loses its walk cache and reads another page of the run
     "WINDOW_TLBIS": 0,                  # in the window; 0 as FreeBSD has it: 512 for a promotion, 1 for a demotion
     "DIRECT_MAP": 0,                    # 1: the run is a block of the direct map, and the objects are used there
     "SWEEP_BLOCKS": 1,                  # of 2 MB that CHANGE_SWEEP goes over, the run being the first
@@ -46,5 +51,5 @@ NUMBERS: Mapping[str, int] = MappingProxyType({
     "ENTRY_FREEBSD": ENTRY_FREEBSD, "ENTRY_LINUX": ENTRY_LINUX, "ENTRY_XNU": ENTRY_XNU, "ENTRY_SEL4": ENTRY_SEL4,
     "ENTRY_REGISTER": ENTRY_REGISTER,
     "HANDLER_RETRY": HANDLER_RETRY, "HANDLER_THREAD": HANDLER_THREAD, "HANDLER_LOCK": HANDLER_LOCK,
-    "EXIT_NO_ANSWER": EXIT_NO_ANSWER, "WINDOW_TLBIS_OFFSET": WINDOW_TLBIS_OFFSET,
+    "UPDATE_BREAK": UPDATE_BREAK, "UPDATE_DIRECT": UPDATE_DIRECT, "UPDATE_NT": UPDATE_NT, "EXIT_NO_ANSWER": EXIT_NO_ANSWER, "WINDOW_TLBIS_OFFSET": WINDOW_TLBIS_OFFSET,
 })

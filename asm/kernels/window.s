@@ -13,6 +13,7 @@
         .include "report.inc"
         .include "seed.inc"
         .include "pmap.inc"
+        .include "pmap_bbm.inc"
         .equ    G_STACKS, G_SCRATCH+48
         .equ    OVERFLOW_BELOW_STACK, 0
         .include "entry_stack.inc"

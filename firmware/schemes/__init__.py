@@ -1,11 +1,14 @@
 """The schemes that run as built-in kernels, each in a module of its own."""
 from firmware.schemes.abstention import ABSTENTION
 from firmware.schemes.assert_only import ASSERT_ONLY
+from firmware.schemes.bbm2 import BBM2
+from firmware.schemes.bbm2_no_abort import BBM2_NO_ABORT
 from firmware.schemes.curthread_register import CURTHREAD_REGISTER
 from firmware.schemes.direct_map import DIRECT_MAP
 from firmware.schemes.fault_retry import FAULT_RETRY
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
+from firmware.schemes.nt import NT
 from firmware.schemes.own_block import OWN_BLOCK
 from firmware.schemes.permanent_region import PERMANENT_REGION
 from firmware.schemes.rendezvous_park import RENDEZVOUS_PARK
@@ -16,7 +19,7 @@ from firmware.schemes.scheme import Scheme
 
 SCHEMES: tuple[Scheme, ...] = (
     NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
-    ABSTENTION, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
+    ABSTENTION, NT, BBM2, BBM2_NO_ABORT, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
     CURTHREAD_REGISTER,
 )
 

@@ -19,6 +19,7 @@ class Scheme:
     for it to work. failure_modes: what happens where it does not. is_safe: whether no handler is lost while the preconditions hold.
     promotes: whether the run is promoted under it. protects: which of OBJECTS it keeps handlers from losing. options: constants of the
     kernel's assembly by which a user varies the scheme, with their defaults. machine: what it needs of the machine (keywords of Machine).
+    varies: whether some seeds end otherwise than the rest, in an exception that nobody handles.
     marks: labels whose passing a run records. ends: how a run of its kernel ends on two PEs or more, where is_safe does not say it;
     "panic" is an assertion of the kernel: it exits with EXIT_PANIC.
     """
@@ -35,6 +36,7 @@ class Scheme:
     protects: tuple[str, ...] = ()
     options: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     machine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    varies: bool = False
     marks: tuple[str, ...] = LOAD_MARKS
     ends: Literal["exited", "recursion", "livelock", "deadlock", "panic"] | None = None
 

@@ -1,0 +1,39 @@
+// nt — a block gets the nT bit before its size changes and loses it afterwards: it is never invalid, and no TLB holds it meanwhile.
+        .include "kernel.inc"
+        .include "report.inc"
+        .include "pmap.inc"
+        .include "pmap_bbm.inc"
+
+        .equ    SCHEME_PROMOTIONS, ROUNDS+1
+
+        .include "scheme_load.inc"
+
+//----------------------------------------------------------------------------------------
+// prepare_scheme — sizes change by nT; contiguous runs, which have no such bit, are not formed
+//
+// Out       nothing
+// Clobbers  x0, x1
+// Needs     EL1h, pmap_bootstrap done
+//----------------------------------------------------------------------------------------
+prepare_scheme:
+        load_constant x0, GLOBALS_VA+G_PMAP
+        adr     x1, pmap_update_by_nt
+        str     x1, [x0, #PM_UPDATE_ENTRY]
+        str     xzr, [x0, #PM_CONTIGUOUS_RUNS]
+        ret
+
+//----------------------------------------------------------------------------------------
+// enter_scheme — this PE's pcpu moves to its page of kernel memory
+//
+// In        x0  VA of the page    pcpu  this PE
+// Out       pcpu and TPIDR_EL1 name the page
+// Clobbers  x1-x7, NZCV
+// Needs     EL1h
+//----------------------------------------------------------------------------------------
+enter_scheme:
+        b       adopt_pcpu
+
+scheme_text:
+        .asciz  "nt: "
+        .balign PAGE_BYTES, 0
+image_text_end:
