@@ -29,7 +29,7 @@ OPTIONS: Mapping[str, int] = MappingProxyType({
     "WALKS_BESIDE": 0,                  # 1: between its other doings a PE loses its walk cache and reads another page of the run
     "WINDOW_TLBIS": 0,                  # in the window; 0 as FreeBSD has it: 512 for a promotion, 1 for a demotion
     "DIRECT_MAP": 0,                    # 1: the run is a block of the direct map, and the objects are used there
-    "SWEEP_BLOCKS": 1,                  # of 2 MB that CHANGE_SWEEP goes over, the run being the first
+    "SWEEP_BLOCKS": 1,                  # of 2 MB that CHANGE_SWEEP goes over, the run first, then every other
     "OBJECT_OFFSET_PAGES": 0,           # where in the run the objects begin
     "BREAK_ZEROES": 0,                  # 1: the break stores 0 instead of clearing the valid bit
     "INTR_DISABLE": 1,                  # 0: interrupts stay unmasked on PE 0 in the window

@@ -8,8 +8,21 @@ import numpy as np
 
 from firmware import flagging
 from firmware.flagging import FLAG_IN_A_BLOCK, THEN_CHANGE_ATTR, THEN_CHANGE_PROT, THEN_DEMOTE, THEN_UPDATE
+from firmware.window import (
+    ACTIVITY_SVC,
+    ACTIVITY_TIMER,
+    ACTIVITY_TOUCH,
+    CHANGE_DEMOTE,
+    CHANGE_FLAG,
+    CHANGE_SWEEP,
+    EXIT_NO_ANSWER,
+    OBJECT_DATA,
+    OBJECT_PCPU,
+)
 from sim.experiments.row import Row, Seen, all_of, expect, over_seeds
+from sim.experiments.rows_window import few, frames_that_fit, tlbis_for
 from sim.experiments.trial import Trial
+from sim.experiments.window_runs import Log, WindowTrial, some_of
 from sim.result import Result
 from sim.state.events import EVENT_ENTRY, EVENT_TLBI
 
@@ -139,6 +152,81 @@ def assertion(options: Mapping[str, int], reason: str) -> Seen:
     return over_seeds(trial, judge, [0])
 
 
+def flagged_too_late(pes: int, activity: int, seeds: int, rounds: int = 8) -> Seen:
+    """T-17, after the others are released. PE 1's pcpu is flagged in a block in which they all run."""
+    trial = WindowTrial(pes, {"CHANGE": CHANGE_FLAG, "ACTIVITY": activity, "OBJECT": OBJECT_PCPU}, rounds=rounds)
+
+    def judge(result: Result) -> str:
+        log = Log(trial, result)
+        log.expect_end(0)
+        counts = log.counts()
+        expect(counts["wrong"] == 0, f"{counts}")
+        expect(len(log.windows()) == 2 * rounds, f"{len(log.windows())} windows in {rounds} rounds")    # each with the promotion that undoes it
+        inside = [_tlbis_between(log, *window) for window in log.windows()[::2]]
+        expect(set(inside) == {1}, f"windows of {inside} TLBIs")
+        expect(log.deepest() <= frames_that_fit(16384) // 4, f"{log.deepest()} levels")
+        return str(log.deepest())
+
+    return some_of(trial, judge, seeds, "levels of recursion, all unwound, no register lost")
+
+
+def _tlbis_between(log: Log, broken: int, make: int | None) -> int:
+    cycles = log.of_kind("tlbi", 0)["cycle"]
+    return int(np.count_nonzero((cycles >= broken) & (cycles <= (make or 0))))
+
+
+def swept_data(pes: int, activity: int, seeds: int, blocks: int = 1) -> Seen:
+    """T-45. Memory types are swept over the direct map, where the other PEs use data: each fault is retried in its own handler."""
+    trial = WindowTrial(pes, {"CHANGE": CHANGE_SWEEP, "DIRECT_MAP": 1, "ACTIVITY": activity, "OBJECT": OBJECT_DATA, "SWEEP_BLOCKS": blocks,
+                              "TIMER_PERIOD_TICKS": 16}, rounds=2)
+
+    def judge(result: Result) -> str:
+        log = Log(trial, result)
+        log.expect_end(0)
+        counts = log.counts()
+        depths = [depth for pe in trial.victims for depth in log.depths(pe)]
+        expect(counts["wrong"] == 0 and set(depths) <= {1}, f"{counts}, depths {sorted(set(depths))}")
+        expect(counts["healed"] == len(depths) and not log.depths(0), f"{counts['healed']} faults healed of {len(depths)}")
+        return str(len(depths))
+
+    return some_of(trial, judge, seeds, "faults retried, each at depth 1")
+
+
+def swept_pcpu(pes: int, activity: int, seeds: int) -> Seen:
+    """T-45, SC-11. As above, but it is pcpu that the other PEs have in the direct map."""
+    trial = WindowTrial(pes, {"CHANGE": CHANGE_SWEEP, "DIRECT_MAP": 1, "ACTIVITY": activity, "OBJECT": OBJECT_PCPU}, rounds=2)
+
+    def judge(result: Result) -> str:
+        log = Log(trial, result)
+        log.expect_end(0)
+        faults = [fault for pe in trial.victims for fault in log.aborts(pe)["c"].tolist()]
+        pool = trial.constants["DMAP_OFFSET"] + trial.constants["POOL_PA"]
+        expect(all(fault >= pool for fault in faults), "a fault elsewhere than in the direct map's pool")
+        expect(log.counts()["wrong"] == 0, f"{log.counts()}")
+        return f"{max(0, log.deepest() - 1)}"       # of depth 1 are retries
+
+    return some_of(trial, judge, seeds, "levels of recursion beyond the first fault")
+
+
+def demoted_pcpu(pes: int, seeds: int) -> Seen:
+    """T-45, SC-11. The block that holds the pcpus is demoted with a window that outlasts their stacks."""
+    trial = WindowTrial(pes, {"CHANGE": CHANGE_DEMOTE, "DIRECT_MAP": 1, "ACTIVITY": ACTIVITY_TIMER, "OBJECT": OBJECT_PCPU,
+                              "WINDOW_TLBIS": tlbis_for(16384)})
+
+    def judge(result: Result) -> str:
+        log = Log(trial, result)
+        log.expect_end(EXIT_NO_ANSWER)
+        expect(log.lost() == list(trial.victims), f"only {log.lost()} gave no answer")
+        alias = trial.word(trial.constants["GLOBALS_VA"] + trial.constants["G_SCRATCH"])
+        for pe in log.lost():
+            pcpu_va = trial.object_va(pe, OBJECT_PCPU) - trial.constants["KMEM_VA"] + alias
+            deep = int(np.count_nonzero(log.chain(pe)["c"] == np.uint64(pcpu_va)))
+            expect(deep == frames_that_fit(16384) + 1, f"PE {pe}: {deep} faults on its pcpu")
+        return f"{frames_that_fit(16384) + 1} faults on the alias of pcpu, then no answer"
+
+    return over_seeds(trial, judge, range(seeds))
+
+
 def under_load(seeds: int) -> Seen:
     """T-14 with pcpus in the run: the scheme no-promote, whose PEs are interrupted and call while others' pages come and go."""
     trial = Trial("no-promote", 3, rounds=2, constants={"LOAD_WALK_BLOCKS": 0}, events=("entry", "tlbi"))
@@ -166,6 +254,15 @@ ROWS = (
         lambda _seeds: all_of([(f"page {page}", lambda page=page: flagged_run(page, 1, False)) for page in (1, 16, 77, 510)])),  # type: ignore[misc]
     Row("T-16", "SC-9: 16 pages with a flagged one among them", "no contiguous run",
         lambda _seeds: all_of([(f"page {page}", lambda page=page: flagged_group(page)) for page in (0, 16, 37, 254)])),  # type: ignore[misc]
+    Row("T-17", "SC-9: pmap_disable_promotion on a range inside a block", "one demotion with a window of one TLBI, then the flags; once the PEs "
+        "run that live there, T-03: a short recursion",
+        lambda seeds: all_of([
+            ("before release", lambda: flagged_in_a_block(40, 1, False)),
+            ("before release, contiguous runs", lambda: flagged_in_a_block(40, 1, True)),
+            ("before release, whole contiguous run", lambda: flagged_in_a_block(48, 16, True)),
+            ("after release, calls", lambda: flagged_too_late(2, ACTIVITY_SVC, seeds)),
+            ("after release, interrupts, 4 PEs", lambda: flagged_too_late(4, ACTIVITY_TIMER, few(seeds))),
+        ]), is_race=True),
     Row("T-18", "SC-9: demote, or change the properties of, what is flagged", "an assertion fires",
         lambda _seeds: all_of([
             ("demote", lambda: assertion({"FLAG_WHEN": FLAG_IN_A_BLOCK, "FLAG_PAGES": RUN_PAGES, "THEN": THEN_DEMOTE, "CONTIGUOUS_RUNS": 0},
@@ -176,4 +273,12 @@ ROWS = (
                                                           "CONTIGUOUS_RUNS": 0}, CHANGED)),
             ("update_entry", lambda: assertion({"THEN": THEN_UPDATE, "CONTIGUOUS_RUNS": 0}, "the new descriptor carries the no-promote flag")),
         ])),
+    Row("T-45", "memory types are swept over the direct map, whose blocks are demoted, while other PEs run with their data there",
+        "retries at depth 1 alone; recursion where critical objects are used by the direct map (SC-11)",
+        lambda seeds: all_of([
+            ("data, used in a loop", lambda: swept_data(2, ACTIVITY_TOUCH, seeds)),
+            ("data, used by interrupts, 4 PEs, 3 blocks", lambda: swept_data(4, ACTIVITY_TIMER, few(seeds), 3)),
+            ("pcpu, calls", lambda: swept_pcpu(2, ACTIVITY_SVC, few(seeds))),
+            ("pcpu, a long window", lambda: demoted_pcpu(3, few(seeds))),
+        ]), is_race=True),
 )
