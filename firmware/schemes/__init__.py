@@ -6,6 +6,7 @@ from firmware.schemes.bbm2_no_abort import BBM2_NO_ABORT
 from firmware.schemes.curthread_register import CURTHREAD_REGISTER
 from firmware.schemes.direct_map import DIRECT_MAP
 from firmware.schemes.fault_retry import FAULT_RETRY
+from firmware.schemes.idmap_park import IDMAP_PARK
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
 from firmware.schemes.nt import NT
@@ -19,7 +20,7 @@ from firmware.schemes.scheme import Scheme
 
 SCHEMES: tuple[Scheme, ...] = (
     NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
-    ABSTENTION, NT, BBM2, BBM2_NO_ABORT, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
+    ABSTENTION, NT, BBM2, BBM2_NO_ABORT, IDMAP_PARK, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
     CURTHREAD_REGISTER,
 )
 
