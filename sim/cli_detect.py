@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SYMBOL_REACH_BYTES = 1 << 20            # an address further behind a label than this has nothing to do with it
 _PES_MOST = 8                           # that are described one by one
 _UPPER_HALF = 1 << 63
+_EVENTS_MOST = 1_000_000                # the latest, in which what healed and what was retried is looked for
 _NOTHING: range = range(0)
 
 
@@ -168,7 +169,7 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the detectors found, each None or empty where there was nothing."""
+    """What the detectors found, each None or empty where there was nothing. not_looked_at: older events, not searched for what healed."""
 
     recursion: RecursionReport | None = None
     livelocks: tuple[LivelockReport, ...] = ()
@@ -178,6 +179,7 @@ class Findings:
     locks: tuple[LockReport, ...] = ()
     stop: StopReport | None = None
     doing: tuple[Activity, ...] = ()
+    not_looked_at: int = 0
     symbol: Any = field(default=None, repr=False)
 
     def sections(self) -> Iterator[list[str]]:
@@ -197,6 +199,8 @@ class Findings:
             from sim.report import columns
 
             yield [*columns(self.retries.rows(), left=2), *self.retries.lines()]
+        if self.not_looked_at and ((self.healed is not None and self.healed.counts) or (self.retries is not None and self.retries.waited)):
+            yield [f"what healed and what was retried: of the latest {_EVENTS_MOST:,} events, {self.not_looked_at:,} older ones were left out"]
 
     def to_json(self) -> dict[str, Any]:
         """What was found, by detector; nothing for what was not."""
@@ -228,18 +232,19 @@ def detect(machine: "Machine", result: "Result", constants: Mapping[str, int]) -
         looked_at = range(verdict.pe, verdict.pe + 1)
     livelocks = [vector_livelock(events, pe, knows.symbol, int(machine.state.pes[pe]["vbar"]), suspects=knows.suspect,
                                  sp=machine.pes[pe].system("SP_EL1")) for pe in looked_at] if verdict.kind != verdicts.EXITED else []
-    healed, retries = healed_report(events, knows.symbol, knows.suspect), retry_report(events, knows.symbol, knows.suspect)
+    latest = events[-_EVENTS_MOST:]
+    healed, retries = healed_report(latest, knows.symbol, knows.suspect), retry_report(latest, knows.symbol, knows.suspect)
     stuck = tuple(one for one in livelocks if one is not None)
     if verdict.kind not in (verdicts.BUDGET, verdicts.DEADLOCK, verdicts.INTERRUPTED) and not _stop_timed_out(knows, result):
-        return Findings(recursion, stuck, healed, retries)
+        return Findings(recursion, stuck, healed, retries, not_looked_at=len(events) - len(latest))
     doing = describe_pes(machine.pes, events, knows.symbol, knows.is_code)
     layout = knows.rendezvous()
     return Findings(
         recursion, stuck, healed, retries,
         rendezvous=rendezvous_report(layout, knows.read, machine.pes, doing, knows.symbol) if layout is not None else None,
         locks=tuple(lock_reports(knows.locks(), knows.read, machine.pes, doing, knows.symbol, pe_of_thread=knows.threads(), holders={
-            "smp_ipi_mtx": knows.code("smp_rendezvous_cpus", "smp_rendezvous_action"), "the lock of kmem": _NOTHING})),
-        stop=_stop(knows, result, doing), doing=tuple(doing), symbol=knows.symbol)
+            "smp_ipi_mtx": knows.code("smp_rendezvous_cpus", "smp_rendezvous_action"), "the lock of kmem": knows.code("vm_page_init", "alloc_pcpu")})),
+        stop=_stop(knows, result, doing), doing=tuple(doing), not_looked_at=len(events) - len(latest), symbol=knows.symbol)
 
 
 def _stop_timed_out(knows: Knowledge, result: "Result") -> bool:
@@ -255,5 +260,6 @@ def _stop(knows: Knowledge, result: "Result", doing: list[Activity]) -> StopRepo
     asker = next((one.pe for one in doing if not one.is_off and one.is_in(code)), None)
     if asker is None and not _stop_timed_out(knows, result):
         return None
+    asker = result.verdict.pe if asker is None else asker
     asked = [one.pe for one in doing if one.pe != asker]
-    return stop_report(known["MP_VA"] + known["MP_STOPPED_CPUS"], asked, code, knows.read, doing, knows.symbol)
+    return stop_report(known["MP_VA"] + known["MP_STOPPED_CPUS"], asker, asked, knows.read, doing, knows.symbol)

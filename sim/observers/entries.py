@@ -112,11 +112,20 @@ def not_returned(events: Events, pe: int) -> list[Entry]:
     return stack
 
 
-def pes_with_aborts(events: Events) -> list[int]:
-    """PEs that took a data or instruction abort from EL1; the others need no second look."""
-    kind = events["a"] >> np.uint64(EC_SHIFT)
-    aborts = (events["kind"] == EVENT_ENTRY) & ((kind == _SAME_EL_ABORTS[0]) | (kind == _SAME_EL_ABORTS[1]))
-    return [int(pe) for pe in np.unique(events["pe"][aborts])]
+def pes_with_aborts(events: Events, nested: bool = False) -> list[int]:
+    """PEs that took a data or instruction abort from EL1; the others need no second look. nested: and another exception before one returned."""
+    mine = events[(events["kind"] == EVENT_ENTRY) | (events["kind"] == EVENT_RETURN)]
+    kind = mine["a"] >> np.uint64(EC_SHIFT)
+    aborts = (mine["kind"] == EVENT_ENTRY) & ((kind == _SAME_EL_ABORTS[0]) | (kind == _SAME_EL_ABORTS[1]))
+    found = [int(pe) for pe in np.unique(mine["pe"][aborts])]
+    if not nested:
+        return found
+    return [pe for pe in found if _enters_from_abort(mine["kind"][mine["pe"] == pe], aborts[mine["pe"] == pe])]
+
+
+def _enters_from_abort(kinds: npt.NDArray[np.uint16], aborts: npt.NDArray[np.bool_]) -> bool:
+    """Whether an exception was taken when the one before, an abort, had not returned."""
+    return bool((aborts[:-1] & (kinds[1:] == EVENT_ENTRY)).any())
 
 
 def named(address: int, symbol: Symbol) -> str:

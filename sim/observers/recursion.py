@@ -198,7 +198,7 @@ def healed_report(events: Events, symbol: Symbol, suspects: Suspects = unknown) 
     """The recursions of every PE that healed. events, symbol, suspects: as for `explain`."""
     counts: dict[int, int] = {}
     deepest: dict[int, Healed] = {}
-    for pe in pes_with_aborts(events):
+    for pe in pes_with_aborts(events, nested=True):
         healed = healed_recursions(events, pe)
         if healed:
             counts[pe] = len(healed)

@@ -173,15 +173,12 @@ def lock_reports(locks: Sequence[Lock], read: ReadMemory, pes: Sequence[PE], act
     return found
 
 
-def stop_report(stopped: int, asked: Sequence[int], asker_code: range, read: ReadMemory, activities: Sequence[Activity],
+def stop_report(stopped: int, asker: int | None, asked: Sequence[int], read: ReadMemory, activities: Sequence[Activity],
                 symbol: Symbol) -> StopReport | None:
-    """Who has not stopped, None if all that were asked have. stopped: address of the set. asked: the PEs that were told."""
+    """Who has not stopped, None if all that were asked have. stopped: address of the set; asker: who asked; asked: the PEs that were told."""
     there = members_of(read, stopped)
     missing = tuple(activities[pe] for pe in asked if pe not in there and not activities[pe].is_off)
-    if not missing:
-        return None
-    asker = next((one.pe for one in activities if not one.is_off and one.is_in(asker_code)), None)
-    return StopReport(asker, tuple(there), missing, symbol)
+    return StopReport(asker, tuple(there), missing, symbol) if missing else None
 
 
 def members_of(read: ReadMemory, address: int) -> list[int]:
