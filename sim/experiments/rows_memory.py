@@ -22,7 +22,7 @@ from firmware.window import (
 from sim.experiments.row import Row, Seen, all_of, expect, over_seeds
 from sim.experiments.rows_window import few, frames_that_fit, tlbis_for
 from sim.experiments.trial import Trial
-from sim.experiments.window_runs import Log, WindowTrial, some_of
+from sim.experiments.window_runs import SLOT_SYNC, UNLIMITED, Log, WindowTrial, depths_of, some_of
 from sim.result import Result
 from sim.state.events import EVENT_ENTRY, EVENT_TLBI
 
@@ -30,6 +30,7 @@ RUN_PAGES, GROUP_PAGES, PAGE_BYTES = 512, 16, 4096
 FLAG, CONTIGUOUS, PA_BITS, TYPE = 1 << 57, 1 << 52, 0x0000_FFFF_FFFF_F000, 3
 BLOCK, TABLE = 1, 3
 EXIT_PANIC = 4
+MAIN_PUSHES_BYTES = 32                          # of the kernel boot_pcpu on PE 0's stack
 Span = tuple[int, int]                          # VA and bytes
 
 
@@ -175,6 +176,36 @@ def _tlbis_between(log: Log, broken: int, make: int | None) -> int:
     return int(np.count_nonzero((cycles >= broken) & (cycles <= (make or 0))))
 
 
+def boot_pcpu(pes: int, seeds: int, options: Mapping[str, int], is_lost: bool = False, least: int = 1, never: bool = False, **layout: int) -> Seen:
+    """T-27. PE 1 makes a page read-only beside the pcpu of boot that PE 0 runs on; the others' pcpus are flagged.
+
+    is_lost: whether PE 0 is expected to use up its stack. least: runs in which PE 0 faults at least. never: it must not.
+    """
+    trial = Trial("boot_pcpu", pes, constants=options, layout=layout, events=("entry", "return", "tlbi"), recursion_limit=UNLIMITED,
+                  livelock_limit=UNLIMITED)
+    c = trial.constants
+    tlbis = c["BOOT_BLOCK"] * (c["WINDOW_TLBIS"] + 1)       # of the block: those of a window of chosen length, and one
+
+    def judge(result: Result) -> str:
+        events = result.events.array()
+        expect(result.exit_status == (EXIT_NO_ANSWER if is_lost else 0), f"{result.verdict}: {result.console}")
+        expect(Memory(trial, result).counter("L2_DEMOTIONS") == c["BOOT_BLOCK"], "the block was not demoted once")
+        issued = events[(events["kind"] == EVENT_TLBI) & (events["pe"] == 1) & (events["a"] == np.uint64(c["PCPU_RUN_VA"]))]
+        expect(len(issued) == tlbis, f"{len(issued)} TLBIs of the block, not {tlbis}")
+        faults = events[(events["kind"] == EVENT_ENTRY) & (events["aux"] == SLOT_SYNC)]
+        expect(set(faults["pe"].tolist()) <= {0}, f"faults of PEs {set(faults['pe'].tolist())}, whose pcpus are flagged")
+        deep = int(np.count_nonzero(faults["c"] == np.uint64(c["PCPU_VA"])))
+        if is_lost:
+            fits = frames_that_fit(c["STACK_BYTES"] - MAIN_PUSHES_BYTES)
+            expect(deep == fits + 1 and len(faults) > 2 * deep, f"{deep} faults on pcpu of {len(faults)}, though {fits} frames fit")
+            return f"{deep} levels on one stack"
+        expect(not (never and deep), f"{deep} faults, though nothing is demoted")
+        expect(deep == len(faults), "a fault elsewhere than on the pcpu of boot")
+        return f"{max(depths_of(events, 0), default=0)} levels, all unwound"
+
+    return some_of(trial, judge, seeds, "levels of recursion of PE 0, " + ("to the end of its stack" if is_lost else "all unwound"), least)
+
+
 def swept_data(pes: int, activity: int, seeds: int, blocks: int = 1) -> Seen:
     """T-45. Memory types are swept over the direct map, where the other PEs use data: each fault is retried in its own handler."""
     trial = WindowTrial(pes, {"CHANGE": CHANGE_SWEEP, "DIRECT_MAP": 1, "ACTIVITY": activity, "OBJECT": OBJECT_DATA, "SWEEP_BLOCKS": blocks,
@@ -273,6 +304,14 @@ ROWS = (
                                                           "CONTIGUOUS_RUNS": 0}, CHANGED)),
             ("update_entry", lambda: assertion({"THEN": THEN_UPDATE, "CONTIGUOUS_RUNS": 0}, "the new descriptor carries the no-promote flag")),
         ])),
+    Row("T-27", "SC-9: the block of the pcpu of boot, which is not flagged, is demoted by a change of permissions beside it",
+        "PE 0 is where the hazard was: its handlers recurse, the others' do not",
+        lambda seeds: all_of([
+            ("window of 1 TLBI", lambda: boot_pcpu(2, seeds, {"TIMER_PERIOD_TICKS": 9}, least=seeds // 50)),
+            ("window of 32", lambda: boot_pcpu(4, few(seeds), {"WINDOW_TLBIS": 32}, least=1, pcpu_offset_bytes=0x5000)),
+            ("window of 1000", lambda: boot_pcpu(3, few(seeds), {"WINDOW_TLBIS": 1000}, is_lost=True)),
+            ("in pages", lambda: boot_pcpu(2, few(seeds), {"BOOT_BLOCK": 0}, least=0, never=True)),
+        ]), is_race=True),
     Row("T-45", "memory types are swept over the direct map, whose blocks are demoted, while other PEs run with their data there",
         "retries at depth 1 alone; recursion where critical objects are used by the direct map (SC-11)",
         lambda seeds: all_of([

@@ -26,6 +26,21 @@ _COUNT = re.compile(r"([a-z ]+) (\d+)")
 Rows = npt.NDArray[np.void]
 
 
+def depths_of(events: Rows, pe: int) -> list[int]:
+    """For each synchronous exception at EL1 of a PE in a log, how many of the kind were then under way, itself among them."""
+    mine = events[events["pe"] == pe]
+    slots: list[int] = []
+    depths = []
+    for kind, slot in zip(mine["kind"].tolist(), mine["aux"].tolist(), strict=True):
+        if kind == BY_NAME["entry"].number:
+            slots.append(slot)
+            if slot == SLOT_SYNC:
+                depths.append(slots.count(SLOT_SYNC))
+        elif kind == BY_NAME["return"].number and slots:
+            slots.pop()
+    return depths
+
+
 class WindowTrial(Trial):
     """The kernel `window` with options of firmware/window.py; rounds: how often the run changes. layout, settings: as for Trial.
 
@@ -118,17 +133,7 @@ class Log:
 
     def depths(self, pe: int) -> list[int]:
         """For each synchronous exception at EL1 of a PE, how many of the kind were then under way, itself among them."""
-        mine = self.events[self.events["pe"] == pe]
-        slots: list[int] = []
-        depths = []
-        for kind, slot in zip(mine["kind"].tolist(), mine["aux"].tolist(), strict=True):
-            if kind == BY_NAME["entry"].number:
-                slots.append(slot)
-                if slot == SLOT_SYNC:
-                    depths.append(slots.count(SLOT_SYNC))
-            elif kind == BY_NAME["return"].number and slots:
-                slots.pop()
-        return depths
+        return depths_of(self.events, pe)
 
     def deepest(self) -> int:
         """The largest of the depths of all PEs; 0 if there was no synchronous exception at EL1."""
@@ -147,7 +152,7 @@ class Log:
         expect(text in self.result.console, f"{self.result.console!r} lacks {text!r}")
 
 
-def some_of(trial: WindowTrial, judge: Judge, seeds: int, what: str, least: int = 1) -> Seen:
+def some_of(trial: Trial, judge: Judge, seeds: int, what: str, least: int = 1) -> Seen:
     """Run over seeds; the judge's text begins with a number. Holds if every run does and `least` runs had a number that is not 0."""
     numbers = []
     for seed in range(seeds):
