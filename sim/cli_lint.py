@@ -58,7 +58,8 @@ class Row:
 
 @dataclass(frozen=True)
 class LintReport:
-    """All rows of an image, with what could not be followed. pages: of instructions, by slot; schemes: kind of object -> who protects it."""
+    """All rows of an image, with what could not be followed. pages: of instructions, by slot; is_ours: whether the kernel is
+    built on `asm/`, whose image is identity-mapped and never in a window; protects: kind of object -> schemes that keep it."""
 
     name: str
     tables: tuple[int, ...]
@@ -67,6 +68,7 @@ class LintReport:
     unresolved: tuple[tuple[int, str], ...]
     is_complete: bool
     own_scheme: str | None
+    is_ours: bool
     protects: Mapping[str, tuple[str, ...]]
 
     def losing(self, kind: str) -> tuple[str, ...]:
@@ -105,7 +107,7 @@ class _Objects:
     def __init__(self, image: Image, constants: Mapping[str, int], pes: int) -> None:
         self.image, self.constants, self.pes = image, constants, pes
         self._regions = self._of_layout() if constants else []
-        self._fields = {PCPU_BASE: PCPU_OFFSETS, THREAD_BASE: THREAD_OFFSETS}
+        self._fields = {PCPU_BASE: PCPU_OFFSETS if constants else {}, THREAD_BASE: THREAD_OFFSETS}
         self._globals = dict(GLOBAL_OFFSETS) | {
             name: constants[base] + offset for base, fields in (("G_PMAP", PMAP_OFFSETS), ("G_RENDEZVOUS", RENDEZVOUS_OFFSETS), ("G_KMEM", KMEM_OFFSETS))
             for name, offset in fields.items()} if constants else {}
@@ -147,9 +149,11 @@ class _Objects:
                 return name, kind, offset, self._field(fields, address - first)
         for part in self.image.segments:
             if 0 <= address - part.pa < part.size_bytes:
-                return "image", _NOT_MOVED, address - part.pa, self.image.symbols.find(address) or ""
+                return "image", _NOT_MOVED if self.constants else DATA, address - part.pa, self.image.symbols.find(address) or ""
         if address & _UPPER_HALF:
             return "kernel address", DATA, None, ""
+        if not self.constants:
+            return "address", DATA, address if exact else None, ""
         return ("identity map", _NOT_MOVED, None, "") if address >= RAM_PA else ("device", _NOT_MOVED, address, "")
 
     @staticmethod
@@ -192,7 +196,7 @@ def lint_image(image: Image, constants: Mapping[str, int], pes: int, vbar: str |
              for table, slot in slots if slot.returns}
     lost = sorted({pc for _, slot in slots if slot.returns for pc in slot.unresolved - slot.on_error_path})
     return LintReport(image.name, tuple(tables), rows, pages, tuple((pc, image.symbols.find(pc) or hex(pc)) for pc in lost),
-                      all(slot.is_complete for _, slot in slots), scheme, protecting_schemes())
+                      all(slot.is_complete for _, slot in slots), scheme, bool(ours), protecting_schemes())
 
 
 def _tables(image: Image, written: Sequence[int], vbar: str | None, is_code: Any) -> list[int]:
@@ -255,7 +259,7 @@ def _print(target: Console, image: Image, found: LintReport, everything: bool) -
         name = image.symbols.find(table_address) or hex(table_address)
         target.out(f"{name}: slots that never return: {', '.join(unused) or 'none'}")
         pages = sorted({page for (one, _), several in found.pages.items() if one == table_address for page in several})
-        target.out(f"instructions: {', '.join(map(hex, pages))}{'' if pages and pages[0] & _UPPER_HALF else ', identity-mapped: never in a window'}")
+        target.out(f"instructions: {', '.join(map(hex, pages))}{', identity-mapped: never in a window' if found.is_ours else ''}")
     for pc, place in found.unresolved:
         target.out(f"not followed: {place} ({pc:#x}) goes where no code of the image is seen to lead it")
     if not found.is_complete:
