@@ -6,10 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from firmware import boot_pcpu, flagging
+from firmware import flagging
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
 from firmware.schemes import SCHEMES
+from firmware.schemes.own_block import OWN_BLOCK
 from firmware.window import NUMBERS, OPTIONS
 from sim.errors import UserError
 
@@ -75,10 +76,11 @@ _KERNELS = (
          "PATIENCE": 10_000_000})),
     Kernel("window", "one run is promoted or demoted while the other PEs take interrupts, call, or touch what lies in it", 2,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
-    Kernel("boot_pcpu", "PE 0 keeps the pcpu of boot in a block, and PE 1 changes a page beside it", 2, options=boot_pcpu.OPTIONS,
-           constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
     Kernel("flagging", "pages are flagged against promotion, before or after their run is filled", options=MappingProxyType(
         {**flagging.NUMBERS, **flagging.OPTIONS}), constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
+    Kernel("own_block_change", "a page is changed in a block that holds the pcpu of a PE, which may be interrupted meanwhile", 4,
+           constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType(
+        {"INTERRUPTS": 0, "DELAY_TURNS": 200, "ANSWER_TURNS": 4_000_000, "WINDOW_TLBIS": 0, **OWN_BLOCK.options})),
     Kernel("stop_cpus", "PE 0 stops the others by IPI; one whose interrupts stay masked makes it give up", 4, options=MappingProxyType(
         {"VICTIM": 0, "PCPU_PLACE": 0, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0, "STOP_SPINS": 100_000, "SEED_DELAY": 2000,
          "TICKS_PER_SECOND": 2_000_000}), machine=MappingProxyType({"recursion_limit": 1 << 32, "livelock_limit": 1 << 32})),
