@@ -4,7 +4,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 
 from sim.errors import UserError
-from sim.experiments import rows_cost, rows_entry, rows_memory, rows_own_block, rows_overlap, rows_start, rows_window
+from sim.experiments import rows_cost, rows_entry, rows_memory, rows_overlap, rows_own_block, rows_start, rows_window
 from sim.experiments.row import Row, Seen
 
 SEEDS_DEFAULT = 100
