@@ -18,7 +18,6 @@
         .equ    REGION_ATTRIBUTES, KMEM_ATTRIBUTES-DESC_PAGE+DESC_BLOCK+DESC_SW_NO_PROMOTE
 
         .include "scheme_load.inc"
-        .include "scheme_memory.inc"
 
 //----------------------------------------------------------------------------------------
 // prepare_scheme — the region is mapped before anything else is allocated
@@ -34,10 +33,7 @@ prepare_scheme:
         str     xzr, [x0, #REGION_END]
         adr     x1, alloc_pcpu_in_region
         str     x1, [x0, #(G_KMEM+KM_PCPU_ALLOC)]
-        bl      fill_pcpu_places
-        cbnz    x0, .L_no_region
         bl      map_region
-.L_no_region:
         pop_pair x19, x30
         ret
 
