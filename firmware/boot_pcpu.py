@@ -10,6 +10,6 @@ OPTIONS: Mapping[str, int] = MappingProxyType({
     "WINDOW_TLBIS": 0,                  # in each window; 0 as FreeBSD has it: 1
     "TIMER_PERIOD_TICKS": 16,           # of PE 0's timer, in counter steps
     "DELAY_TURNS": 4000,                # the delay before the change is seeded and shorter than that
-    "ANSWER_TURNS": 4000,               # how often PE 1 looks for PE 0's answer
+    "ANSWER_TURNS": 4_000_000,          # how often PE 1 looks for PE 0's answer
     "EXIT_NO_ANSWER": EXIT_NO_ANSWER,
 })

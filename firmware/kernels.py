@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from firmware import boot_pcpu, flagging
+from firmware import boot_pcpu, flagging, own_table
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
 from firmware.schemes import SCHEMES
@@ -78,6 +78,8 @@ _KERNELS = (
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
     Kernel("boot_pcpu", "PE 0 keeps the pcpu of boot in a block, and PE 1 changes a page beside it", 2, options=boot_pcpu.OPTIONS,
            constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
+    Kernel("own_table", "a mapping of the direct map is demoted that holds its own table", options=MappingProxyType(
+        {**own_table.NUMBERS, **own_table.OPTIONS}), constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
     Kernel("flagging", "pages are flagged against promotion, before or after their run is filled", options=MappingProxyType(
         {**flagging.NUMBERS, **flagging.OPTIONS}), constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
     Kernel("own_block_change", "a page is changed in a block that holds the pcpu of a PE, which may be interrupted meanwhile", 4,

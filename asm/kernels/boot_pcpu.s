@@ -235,7 +235,7 @@ change_neighbour:
         ret
 
 //----------------------------------------------------------------------------------------
-// answer — handler of SGI_ANSWER on PE 0
+// answer — handler of SGI_ANSWER on PE 0, which ends its timer too
 //
 // In        x0  INTID
 // Out       B_ANSWERED
@@ -243,7 +243,8 @@ change_neighbour:
 // Needs     EL1h, interrupts masked
 //----------------------------------------------------------------------------------------
 answer:
-mark_answered:
+        msr     CNTV_CTL_EL0, xzr
+        isb                                     // the timer has stopped before the interrupt is ended
         load_constant x0, GLOBALS_VA
         mov     x1, #1
         str     x1, [x0, #B_ANSWERED]

@@ -8,6 +8,7 @@ import numpy as np
 
 from firmware import flagging
 from firmware.flagging import FLAG_IN_A_BLOCK, THEN_CHANGE_ATTR, THEN_CHANGE_PROT, THEN_DEMOTE, THEN_UPDATE
+from firmware.own_table import DEMOTED_BLOCK, DEMOTED_RUN, RETRY_DIRECT_MAP, RETRY_IDENTITY, RETRY_NONE
 from firmware.window import (
     ACTIVITY_SVC,
     ACTIVITY_TIMER,
@@ -29,7 +30,8 @@ from sim.state.events import EVENT_ENTRY, EVENT_TLBI
 RUN_PAGES, GROUP_PAGES, PAGE_BYTES = 512, 16, 4096
 FLAG, CONTIGUOUS, PA_BITS, TYPE = 1 << 57, 1 << 52, 0x0000_FFFF_FFFF_F000, 3
 BLOCK, TABLE = 1, 3
-EXIT_PANIC = 4
+EXIT_UNEXPECTED, EXIT_PANIC = 3, 4
+LIVELOCK_LEAST = 1000                           # retries that never succeed
 MAIN_PUSHES_BYTES = 32                          # of the kernel boot_pcpu on PE 0's stack
 Span = tuple[int, int]                          # VA and bytes
 
@@ -181,7 +183,7 @@ def boot_pcpu(pes: int, seeds: int, options: Mapping[str, int], is_lost: bool = 
 
     is_lost: whether PE 0 is expected to use up its stack. least: runs in which PE 0 faults at least. never: it must not.
     """
-    trial = Trial("boot_pcpu", pes, constants=options, layout=layout, events=("entry", "return", "tlbi"), recursion_limit=UNLIMITED,
+    trial = Trial("boot_pcpu", pes, constants={"ANSWER_TURNS": 4000, **options}, layout=layout, events=("entry", "return", "tlbi"), recursion_limit=UNLIMITED,
                   livelock_limit=UNLIMITED)
     c = trial.constants
     tlbis = c["BOOT_BLOCK"] * (c["WINDOW_TLBIS"] + 1)       # of the block: those of a window of chosen length, and one
@@ -204,6 +206,52 @@ def boot_pcpu(pes: int, seeds: int, options: Mapping[str, int], is_lost: bool = 
         return f"{max(depths_of(events, 0), default=0)} levels, all unwound"
 
     return some_of(trial, judge, seeds, "levels of recursion of PE 0, " + ("to the end of its stack" if is_lost else "all unwound"), least)
+
+
+def own_table(demoted: int, is_temporary: bool, retry: int) -> Seen:
+    """T-40. A block of the direct map that holds its L2 table, or a contiguous run that holds its L3 table, is demoted on one PE."""
+    trial = Trial("own_table", 1, constants={"DEMOTED": demoted, "TEMPORARY_MAPPING": int(is_temporary), "RETRY": retry}, events=("entry", "tlbi"),
+                  budget_cycles=2_000_000)
+
+    def judge(result: Result) -> str:
+        memory, c = Memory(trial, result), trial.constants
+        table_va = trial.word(c["GLOBALS_VA"] + c["G_SCRATCH"]) if demoted == DEMOTED_RUN else c["DMAP_L2_PA"] + c["DMAP_OFFSET"]
+        mapped_bytes = GROUP_PAGES * PAGE_BYTES if demoted == DEMOTED_RUN else RUN_PAGES * PAGE_BYTES
+        events = result.events.array()
+        faults = events[(events["kind"] == EVENT_ENTRY) & (events["aux"] == SLOT_SYNC)]
+        if is_temporary:
+            expect(result.exit_status == 0 and len(faults) == 0, f"{len(faults)} faults, {result.verdict}")
+            _expect_pages(memory, table_va, demoted)
+            return "demoted, no fault"
+        expect(len(faults) > 0, f"no fault: {result.verdict}")
+        first = int(faults["c"][0])
+        expect(table_va // mapped_bytes == first // mapped_bytes, f"the first fault is at {first:#x}, not in what was demoted")
+        expect(memory.counter("L2_DEMOTIONS" if demoted == DEMOTED_BLOCK else "L3C_DEMOTIONS") == 0, "the demotion was counted")
+        if retry == RETRY_NONE:
+            expect(result.exit_status == EXIT_UNEXPECTED, str(result.verdict))
+            return "the fault of its own store ends the run"
+        if retry == RETRY_IDENTITY:
+            expect(result.verdict.kind in ("budget", "livelock") and len(set(faults["b"].tolist())) == 1, str(result.verdict))
+            expect(len(faults) > LIVELOCK_LEAST, f"{len(faults)} retries")
+            return "its own store faults and is retried for ever"
+        expect(result.verdict.kind == "recursion" and result.verdict.pe == 0, str(result.verdict))
+        return "recursion of PE 0: the walk that is to retry its store reads the tables where they are broken"
+
+    return over_seeds(trial, judge, [0])
+
+
+def _expect_pages(memory: Memory, table_va: int, demoted: int) -> None:
+    """The block that holds a table of the direct map is mapped by a table of 512 pages, in order; the table's run is not contiguous."""
+    c, trial = memory.c, memory.trial
+    slot = (table_va - c["DMAP_VA"]) // (RUN_PAGES * PAGE_BYTES)
+    l2 = trial.word(c["DMAP_OFFSET"] + c["DMAP_L2_PA"] + 8 * slot)
+    expect(l2 & TYPE == TABLE, f"the L2 descriptor is {l2:#x}")
+    pages = [trial.word(c["DMAP_OFFSET"] + (l2 & PA_BITS) + 8 * page) for page in range(RUN_PAGES)]
+    expect([entry & PA_BITS for entry in pages] == [c["RAM_PA"] + (slot * RUN_PAGES + page) * PAGE_BYTES for page in range(RUN_PAGES)], "other pages")
+    expect(all(entry & TYPE == TYPE for entry in pages), "a page is not valid")
+    single = [page for page, entry in enumerate(pages) if not entry & CONTIGUOUS]
+    first = (table_va // PAGE_BYTES) % RUN_PAGES // GROUP_PAGES * GROUP_PAGES
+    expect(single == (list(range(first, first + GROUP_PAGES)) if demoted == DEMOTED_RUN else []), f"{len(single)} pages are not contiguous")
 
 
 def swept_data(pes: int, activity: int, seeds: int, blocks: int = 1) -> Seen:
@@ -312,6 +360,14 @@ ROWS = (
             ("window of 1000", lambda: boot_pcpu(3, few(seeds), {"WINDOW_TLBIS": 1000}, is_lost=True)),
             ("in pages", lambda: boot_pcpu(2, few(seeds), {"BOOT_BLOCK": 0}, least=0, never=True)),
         ]), is_race=True),
+    Row("T-40", "demote the block of the direct map that holds its own L2 table", "with the temporary mapping it passes; without, A hangs",
+        lambda _seeds: all_of([
+            (f"{name} {'with' if is_temporary else 'without'} temporary mapping{more}",
+             lambda demoted=demoted, is_temporary=is_temporary, retry=retry: own_table(demoted, is_temporary, retry))  # type: ignore[misc]
+            for name, demoted in (("block", DEMOTED_BLOCK), ("contiguous run", DEMOTED_RUN))
+            for is_temporary, retry, more in ((True, RETRY_DIRECT_MAP, ""), (False, RETRY_DIRECT_MAP, ""),
+                                              (False, RETRY_IDENTITY, ", tables by the identity map"), (False, RETRY_NONE, ", no retry"))
+        ])),
     Row("T-45", "memory types are swept over the direct map, whose blocks are demoted, while other PEs run with their data there",
         "retries at depth 1 alone; recursion where critical objects are used by the direct map (SC-11)",
         lambda seeds: all_of([
