@@ -85,6 +85,8 @@ _KERNELS = (
     Kernel("own_block_change", "a page is changed in a block that holds the pcpu of a PE, which may be interrupted meanwhile", 4,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType(
         {"INTERRUPTS": 0, "DELAY_TURNS": 200, "ANSWER_TURNS": 4_000_000, "WINDOW_TLBIS": 0, **OWN_BLOCK.options})),
+    Kernel("own_block_16k", "a granule of 16 KB, in which each pcpu has an L2 block of 32 MB, promoted before its PE starts", 4,
+           constants=MappingProxyType({"ROUNDS": 3, "WARMUP": 0}), options=MappingProxyType({"RAM_MEGABYTES": 256})),
     Kernel("stop_cpus", "PE 0 stops the others by IPI; one whose interrupts stay masked makes it give up", 4, options=MappingProxyType(
         {"VICTIM": 0, "PCPU_PLACE": 0, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0, "STOP_SPINS": 100_000, "SEED_DELAY": 2000,
          "TICKS_PER_SECOND": 2_000_000}), machine=MappingProxyType({"recursion_limit": 1 << 32, "livelock_limit": 1 << 32})),

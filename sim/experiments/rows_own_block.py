@@ -8,6 +8,7 @@ import numpy as np
 
 from firmware.layout import BLOCK_BYTES, VM_PAGE_BYTES, VM_PAGE_FLAGS
 from sim.experiments.compare_run import memory_at_ready
+from sim.experiments.own_block_16k import PARTS
 from sim.experiments.row import Row, Seen, all_of, expect, over_seeds
 from sim.experiments.rows_memory import BLOCK, CONTIGUOUS, GROUP_PAGES, PA_BITS, PAGE_BYTES, RUN_PAGES, TABLE, TYPE, Memory
 from sim.experiments.rows_window import few, frames_that_fit, tlbis_for
@@ -173,8 +174,8 @@ def long_window_over_a_live_block(pes: int, seeds: int) -> Seen:
 
 
 ROWS = (
-    Row("T-19", "SC-1: n PEs, each pcpu in an L2 block of its own", "n x 2 MB; fails cleanly when a domain lacks contiguous memory; no promotion "
-        "once the PEs run",
+    Row("T-19", "SC-1: n PEs, each pcpu in an L2 block of its own, with granules of 4 KB and 16 KB",
+        "n x 2 MB, n x 32 MB; fails cleanly when a domain lacks contiguous memory; no promotion once the PEs run",
         lambda seeds: all_of([
             ("2 PEs", lambda: own_blocks(2, few(seeds))), ("6 PEs", lambda: own_blocks(6, few(seeds))),
             ("9 PEs, 3 domains", lambda: own_blocks(9, few(seeds), 3, 96)),
@@ -182,6 +183,7 @@ ROWS = (
             ("a small domain, strictly", lambda: no_memory(12, {"OWN_DOMAIN_STRICT": 1}, {"domains": 2})),
             ("fragmented", lambda: no_memory(4, {"OWN_FRAGMENTED": 1}, {})),
             ("small domains, unaligned KVA", lambda: no_memory(6, {"OWN_KVA_ALIGNED": 0}, {"domains": 2, "domain_blocks": 2})),
+            *PARTS,
         ])),
     Row("T-20", "SC-1 with superpages disabled, or with KVA that is not aligned", "L3 pages, never promoted: safe, not a block",
         lambda seeds: all_of([("superpages off", lambda: no_block("OWN_SUPERPAGES", few(seeds))),

@@ -39,6 +39,7 @@ CONSOLE = {
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
     "own_block_change": "own_block_change: {changes} changes, 0 interrupts answered\n",
     "own-block": "own-block: 3 runs of 2 MB, 3 of them blocks, 6132 KB wasted\nown-block: {rounds} rounds, 0 faults healed, promoted\n",
+    "own_block_16k": "own_block_16k: 3 blocks of 32 MB, {any} interrupts answered, no memory for 0 PEs\n",
     "permanent-region": "permanent-region: {rounds} rounds, 0 faults healed, promoted\n",
     "abstention": "abstention: {rounds} rounds, 0 faults healed, not promoted\n",
     "direct-map": "direct-map: {rounds} rounds, {any} faults healed, promoted\n",
