@@ -112,6 +112,8 @@ def spins(events: Events, pe: int) -> list[Spin]:
         above = under_way.get(entry.depth - 1)
         if above is not None and entry.is_abort_in_el1 and not above.is_over:
             under_way[entry.depth - 1] = replace(above, nested=True)
+        if entry.is_interrupt:
+            continue                                        # between two faults; it ends no spin
         spin_here = under_way.get(entry.depth)
         goes_on = spin_here is not None and spin_here.is_over and entry.like(spin_here.entry) and entry.far == spin_here.entry.far \
             and entry.cycle - spin_here.end_cycle <= GAP_MOST_CYCLES

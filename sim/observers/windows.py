@@ -100,11 +100,12 @@ def _invalidation(events: Events, issued: Events, place: int, pe: int, fault_cyc
         return made
     same = np.flatnonzero((issued["pe"] == issuer) & (issued["aux"] == aux) & (issued["b"] == size_bytes) & (issued["c"] == one["c"]))
     steps = np.diff(issued["a"][same].astype(np.int64))
-    adjoins = np.abs(steps) == size_bytes
     first = last = int(np.searchsorted(same, place))
-    while first > 0 and adjoins[first - 1]:
+    around = [int(step) for step in (*steps[max(0, first - 1):first], *steps[first:first + 1]) if abs(int(step)) == size_bytes]
+    step = around[0] if around else 0                       # a run goes up or down; where one turns it is another
+    while step and first > 0 and steps[first - 1] == step:
         first -= 1
-    while last < len(adjoins) and adjoins[last]:
+    while step and last < len(steps) and steps[last] == step:
         last += 1
     cycles = issued["cycle"][same[first:last + 1]]
     return replace(made, run=len(cycles), run_before=int((cycles <= fault_cycle).sum()), run_first_cycle=int(cycles[0]),
