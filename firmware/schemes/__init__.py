@@ -4,6 +4,7 @@ from firmware.schemes.assert_only import ASSERT_ONLY
 from firmware.schemes.bbm2 import BBM2
 from firmware.schemes.bbm2_no_abort import BBM2_NO_ABORT
 from firmware.schemes.curthread_register import CURTHREAD_REGISTER
+from firmware.schemes.dedicated_vector import DEDICATED_VECTOR
 from firmware.schemes.direct_map import DIRECT_MAP
 from firmware.schemes.fault_retry import FAULT_RETRY
 from firmware.schemes.idmap_park import IDMAP_PARK
@@ -19,7 +20,7 @@ from firmware.schemes.robust_xnu import ROBUST_XNU
 from firmware.schemes.scheme import Scheme
 
 SCHEMES: tuple[Scheme, ...] = (
-    NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
+    NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, DEDICATED_VECTOR, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
     ABSTENTION, NT, BBM2, BBM2_NO_ABORT, IDMAP_PARK, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
     CURTHREAD_REGISTER,
 )
