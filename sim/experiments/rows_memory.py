@@ -76,7 +76,10 @@ def _flagging(options: Mapping[str, int]) -> Trial:
 
 
 def flagged_run(first: int, pages: int, contiguous_runs: bool) -> Seen:
-    """T-14, T-15, T-16. Pages of a run are flagged as they are allocated, then the run is filled, then promotion is asked for once more."""
+    """T-14, T-15, T-16. Pages of a run are flagged as they are allocated, then the run is filled, then promotion is asked for once more.
+
+    The flagged pages must not include the last of a group of 16: with it the group is full, and promoted, before they are flagged.
+    """
     trial = _flagging({"FLAG_FIRST": first, "FLAG_PAGES": pages, "CONTIGUOUS_RUNS": int(contiguous_runs)})
     flagged = range(first, first + pages)
     groups = {page // GROUP_PAGES for page in flagged}                      # of 16 pages, each a contiguous run unless it has a flagged page
