@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from firmware import boot_pcpu, flagging, own_table
+from firmware import boot_pcpu, flagging, own_table, parking
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
 from firmware.schemes import SCHEMES
@@ -94,6 +94,14 @@ _KERNELS = (
            options=MappingProxyType({f"SET_{word}": (1 << 64) - 1 for word in range(4)})),
     Kernel("two_promotions", "PEs 0 and 1 promote a run each, both under a rendezvous, at the same time", 4, options=MappingProxyType(
         {"MASKED": 0, "SEED_DELAY": 400, "KSTACKS_FROM_KMEM": 0}), constants=MappingProxyType({"ROUNDS": 10, "WARMUP": 0})),
+    Kernel("page_change", "a page gets another frame, any part of break-before-make left out; the others read it", 3,
+           options=MappingProxyType({"MAPPED": 1, "BREAK": 1, "DSB_BEFORE": 1, "TLBI_KIND": 1, "DSB_AFTER": 1, "ISB_AFTER": 1, "REPEAT_TLBI": 0,
+                                     "DELAY_TURNS": 0, "MAKE_TURNS": 0})),
+    Kernel("table_reuse", "a table's page is used again after a promotion whose TLBIs may spare the walk caches", 2,
+           options=MappingProxyType({"LAST_LEVEL_ONLY": 0})),
+    Kernel("parking", "PE 0 breaks and makes a descriptor while the others are parked; what it maps, and who comes, is the caller's choice", 4,
+           options=MappingProxyType({**parking.NUMBERS, **parking.OPTIONS}), constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}),
+           marks=("mark_parked", "mark_unparked", "mark_broken", "mark_make")),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),

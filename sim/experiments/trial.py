@@ -82,6 +82,10 @@ class Trial:
 
     def run(self, seed: int) -> Result:
         """Run to the end, or until the budget is used up."""
+        return self.start(seed).run(self.budget_cycles)
+
+    def start(self, seed: int) -> Machine:
+        """The machine as a run with that seed begins."""
         machine = self._at_ready(seed)
         if machine is None:
             machine = self._load(seed)
@@ -95,7 +99,7 @@ class Trial:
                 machine.inject_fiqs(pe, self.fiq_period_cycles)
         if self.prepare is not None:
             self.prepare(machine, seed)
-        return machine.run(self.budget_cycles)
+        return machine
 
     def word(self, va: int, pe: int = 0) -> int:
         """A 64-bit word of the machine as it stands after the last run, as PE `pe` at EL1 would read it."""
