@@ -76,8 +76,8 @@ PCB_BYTES = 128
 # the kernel pmap, at G_PMAP: lock, configuration, the functions by which schemes differ, counters
 PMAP_OFFSETS = {"PM_MTX": 0, "PM_TABLE_OFFSET": 8, "PM_SUPERPAGES": 16, "PM_CONTIGUOUS_RUNS": 24, "PM_WINDOW_TLBIS": 32,
                 "PM_WINDOW_START": 40, "PM_REPEAT_TLBI": 48, "PM_UPDATE_ENTRY": 64, "PM_UPDATE_STRIDED": 72, "PM_DEMOTE_STRIDED": 80,
-                "PM_BEFORE_CHANGE": 88, "PM_MAY_PROMOTE": 96, "PM_L2_PROMOTIONS": 128, "PM_L2_P_FAILURES": 136, "PM_L2_DEMOTIONS": 144,
-                "PM_L3C_PROMOTIONS": 152, "PM_L3C_P_FAILURES": 160, "PM_L3C_DEMOTIONS": 168}
+                "PM_BEFORE_CHANGE": 88, "PM_MAY_PROMOTE": 96, "PM_RUN_BITS": 104, "PM_L2_PROMOTIONS": 128, "PM_L2_P_FAILURES": 136,
+                "PM_L2_DEMOTIONS": 144, "PM_L3C_PROMOTIONS": 152, "PM_L3C_P_FAILURES": 160, "PM_L3C_DEMOTIONS": 168}
 
 # the allocators, at G_KMEM: lock, configuration, the function that allocates a pcpu
 KMEM_OFFSETS = {"KM_MTX": 0, "KM_CONTIG_KVA_ALIGNMENT": 8, "KM_PCPU_ALLOC": 16, "KM_RESERVATIONS": 24, "KM_PCPU_FREE": 32}

@@ -7,12 +7,15 @@ from firmware.schemes.curthread_register import CURTHREAD_REGISTER
 from firmware.schemes.dedicated_vector import DEDICATED_VECTOR
 from firmware.schemes.direct_map import DIRECT_MAP
 from firmware.schemes.fault_retry import FAULT_RETRY
+from firmware.schemes.flagged_run import FLAGGED_RUN
 from firmware.schemes.idmap_park import IDMAP_PARK
+from firmware.schemes.machdep_page import MACHDEP_PAGE
 from firmware.schemes.naive import NAIVE
 from firmware.schemes.no_promote import NO_PROMOTE
 from firmware.schemes.nt import NT
 from firmware.schemes.own_block import OWN_BLOCK
 from firmware.schemes.permanent_region import PERMANENT_REGION
+from firmware.schemes.pte_flag import PTE_FLAG
 from firmware.schemes.rendezvous_park import RENDEZVOUS_PARK
 from firmware.schemes.robust_linux import ROBUST_LINUX
 from firmware.schemes.robust_sel4 import ROBUST_SEL4
@@ -20,8 +23,8 @@ from firmware.schemes.robust_xnu import ROBUST_XNU
 from firmware.schemes.scheme import Scheme
 
 SCHEMES: tuple[Scheme, ...] = (
-    NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, DEDICATED_VECTOR, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP,
-    ABSTENTION, NT, BBM2, BBM2_NO_ABORT, IDMAP_PARK, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
+    NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, DEDICATED_VECTOR, PTE_FLAG, MACHDEP_PAGE,
+    FLAGGED_RUN, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP, ABSTENTION, NT, BBM2, BBM2_NO_ABORT, IDMAP_PARK, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
     CURTHREAD_REGISTER,
 )
 
