@@ -1,5 +1,5 @@
-// dedicated-vector — pcpu comes from kernel memory and its run is promoted; while a descriptor is invalid every other PE spins in the vector
-// by which it took a special SGI, with nothing but registers and two pages that no change reaches.
+// dedicated-vector — pcpu comes from kernel memory and its run is promoted; while a descriptor is invalid every other PE spins in the
+// vector by which it took a special SGI, with nothing but registers and two pages that no change reaches.
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"

@@ -1,7 +1,8 @@
 """dedicated-vector: every other PE spins in the vector by which it took a special SGI, while a descriptor is invalid.
 
 Idea: the vector itself answers, before a frame is stored, so that neither stack nor pcpu is used. Origin: the discussion of FreeBSD review
-D35084, which names a page of its own with vector, code and an indicator to spin on. Preconditions and failures are those of the fields below.
+D35084, which names a page of its own with vector, code and an indicator to spin on. Preconditions and failures are those of the fields
+below.
 """
 from firmware.schemes.rendezvous_park import PARK_MARKS
 from firmware.schemes.scheme import OBJECTS, Scheme
@@ -9,7 +10,7 @@ from firmware.schemes.scheme import OBJECTS, Scheme
 DEDICATED_VECTOR = Scheme(
     name="dedicated-vector",
     summary="scheme: before each change a special SGI has the other PEs spin in a vector of their own",
-    idea="every other PE spins in the vector that took a special SGI, before any frame is stored, from before the break until after the make",
+    idea="every other PE spins in the vector that took a special SGI, with no frame stored, from before the break until after the make",
     origin="FreeBSD review D35084, its discussion (a dedicated page with a vector and an indicator to spin on); details are ours",
     preconditions=("the vector's page and those of the words and of the saved registers are never changed",
                    "every PE takes the SGI: interrupts on", "TPIDRRO_EL0 is not used for anything else",
