@@ -118,7 +118,7 @@ place_others:
         bl      alloc_pcpu
         cbz     x0, .L_no_place
         str     x0, [x20, #B_PCPU]
-        dsb     ishst                           // the PE sees its place when the SGI arrives
+        dsb     ishst                           // the place is visible before the SGI arrives
         mov     x0, x19
         mov     x1, #SGI_PING
         bl      send_sgi

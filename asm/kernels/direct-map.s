@@ -1,5 +1,5 @@
-// direct-map — each PE uses its pcpu by the direct map's address, while kmem's own mapping of the same page is promoted and demoted like any
-// other: its windows hide a translation that no entry code uses.
+// direct-map — each PE uses its pcpu by the direct map's address, while kmem's own mapping of the same page is promoted and demoted like
+// any other: its windows hide a translation that no entry code uses.
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"

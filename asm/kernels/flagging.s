@@ -1,4 +1,5 @@
-// flagging — pages are flagged against promotion before or after their run of 2 MB is filled; then the run is asked to become what it must not.
+// flagging — pages are flagged against promotion before or after their run of 2 MB is filled; then the run is asked to become what it must
+// not.
 //
 // Options (firmware/flagging.py): FLAG_WHEN says whether the pages FLAG_FIRST to FLAG_FIRST+FLAG_PAGES-1 of the run are flagged as they are
 // allocated, before the rest of it is, or when all of it is there and a block; THEN what is done to the first of them at the end. Where

@@ -1,5 +1,5 @@
-// own_table — PE 0 demotes the block of the direct map that holds the L2 table of its own descriptor, or the contiguous run that holds its L3
-// table: with FreeBSD's temporary mapping of the table (tmpl2, tmpl3), or by the direct map itself, which is then what is broken.
+// own_table — PE 0 demotes the block of the direct map that holds the L2 table of its own descriptor, or the contiguous run that holds its
+// L3 table: with FreeBSD's temporary mapping of the table (tmpl2, tmpl3), or by the direct map itself, which is then what is broken.
 //
 // Options: firmware/own_table.py.
         .include "kernel.inc"
@@ -112,7 +112,7 @@ find_table:
 // In        x0  VA of the block   x1  address of its descriptor, not looked at
 //           x2  the new descriptor         x3  bytes to invalidate
 // Out       as pmap_break_before_make
-// Clobbers  x1, x4-x17, NZCV                Preserves  x0, x2, x3, x19-x29
+// Clobbers  x0-x17, NZCV                    Preserves  x19-x29
 // Needs     EL1h, no other PE changing this descriptor
 // Touches while invalid   code: identity map   stack: none   data: the descriptor, through the direct map
 // Order     that of pmap_break_before_make
@@ -135,7 +135,7 @@ change_in_place:
 //
 // In        x0  VA of the run       x1  address of its first descriptor, not looked at    x3  bytes of the run
 // Out       as pmap_demote_strided
-// Clobbers  x1, x2, x4-x17, NZCV            Preserves  x0, x3, x19-x29
+// Clobbers  x0-x17, NZCV                    Preserves  x19-x29
 // Needs     EL1h, no other PE changing these descriptors
 // Touches while invalid   code: identity map   stack: none   data: the descriptors, through the direct map
 // Order     that of pmap_demote_strided

@@ -6,7 +6,7 @@
 .if (ENTRY==ENTRY_XNU)&(ACTIVITY==ACTIVITY_SVC)
         .error  "xnu's entry has no threads at EL0 here"
 .endif
-.if DIRECT_MAP&(OBJECT&OBJECT_VECTORS)/OBJECT_VECTORS
+.if DIRECT_MAP&((OBJECT&OBJECT_VECTORS)/OBJECT_VECTORS)
         .error  "the direct map is not executable"
 .endif
         .include "kernel.inc"
