@@ -109,15 +109,17 @@ class Knowledge:
         return Suspect(kind, name, self._safe_under[kind])
 
     def _stack_bounds(self, pe: int) -> tuple[int, int]:
-        """The stack of a PE's thread: what the thread says, else that of boot; (0, 0) if SP lies in neither."""
+        """The stack of a PE: what its thread says, else what its pcpu says, else that of boot; (0, 0) if SP lies in none of them."""
         known, sp = self.constants, self.machine.pes[pe].system("SP_EL1")
         if not known:
             return 0, 0
         thread = self._threads[pe]
         own = self._word(thread + known["TD_KSTACK"]) if thread and "TD_KSTACK" in known else 0
         boot = known["STACK_RUN_VA"] + pe * known["STACK_STRIDE_BYTES"] + known["STACK_GUARD_BYTES"]
-        for low_va, size_bytes in ((own, self._word(thread + known["TD_KSTACK_BYTES"]) if own else 0), (boot, known["STACK_BYTES"])):
-            if low_va and low_va <= sp <= low_va + size_bytes:
+        top = self._word(self._pcpus[pe] + known["PC_STACK_TOP"]) if self._pcpus[pe] else 0
+        for low_va, size_bytes in ((own, self._word(thread + known["TD_KSTACK_BYTES"]) if own else 0), (top - known["STACK_BYTES"], known["STACK_BYTES"]),
+                                   (boot, known["STACK_BYTES"])):
+            if low_va > 0 and low_va <= sp <= low_va + size_bytes:
                 return low_va, low_va + size_bytes
         return 0, 0
 
@@ -232,9 +234,12 @@ def detect(machine: "Machine", result: "Result", constants: Mapping[str, int]) -
         looked_at = range(verdict.pe, verdict.pe + 1)
     livelocks = [vector_livelock(events, pe, knows.symbol, int(machine.state.pes[pe]["vbar"]), suspects=knows.suspect,
                                  sp=machine.pes[pe].system("SP_EL1")) for pe in looked_at] if verdict.kind != verdicts.EXITED else []
-    latest = events[-_EVENTS_MOST:]
-    healed, retries = healed_report(latest, knows.symbol, knows.suspect), retry_report(latest, knows.symbol, knows.suspect)
     stuck = tuple(one for one in livelocks if one is not None)
+    latest = events[-_EVENTS_MOST:]
+    free = latest
+    for one in stuck:                                       # what returns into its own vector has not healed
+        free = free[(free["pe"] != one.pe) | (free["cycle"] < one.since_cycle)]
+    healed, retries = healed_report(free, knows.symbol, knows.suspect), retry_report(free, knows.symbol, knows.suspect)
     if verdict.kind not in (verdicts.BUDGET, verdicts.DEADLOCK, verdicts.INTERRUPTED) and not _stop_timed_out(knows, result):
         return Findings(recursion, stuck, healed, retries, not_looked_at=len(events) - len(latest))
     doing = describe_pes(machine.pes, events, knows.symbol, knows.is_code)

@@ -45,7 +45,7 @@ class LivelockReport:
 
     def lines(self) -> Iterator[str]:
         """Plain text, 80 columns."""
-        sp = f", SP constant at {self.sp:#x}" if self.sp is not None else ""
+        sp = f", SP constant at {self.sp:#x}" if self.sp is not None and not self.returns else ""
         yield from wrapped("", f"PE {self.pe}: vector livelock in slot {self.slot - self.slot % SLOT_BYTES:#x} ({vector_name(self.slot)}), since cycle "
                                f"{self.since_cycle}: {self.entries} entries, ELR {named(self.elr, self.symbol)}{sp}")
         if self.first is not None:

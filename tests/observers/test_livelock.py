@@ -67,3 +67,14 @@ def test_the_built_in_kernel_is_told_as_such_by_the_command(capsys: pytest.Captu
     one, = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["vector_livelocks"]
     assert (one["access"], one["entries"], one["object"]["kind"]) == ("write", 1001, "stack")
     assert one["tlbi_before"]["issuer"] == 0 and one["lost"]["elr_symbol"].startswith("mark_taking_svc")
+
+
+def test_a_stack_page_that_comes_back_leaves_the_pe_in_its_vector(tmp_path: Path) -> None:
+    """T-06: the PE's stack lies in the run that is promoted, and its handler retries."""
+    run_command(["run", "window", "--define", "OBJECT=2", "--define", "ACTIVITY=1", "--budget", "1500000", "--json", str(tmp_path / "result.json")])
+    document = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    one, = document["vector_livelocks"]
+    assert document["verdict"]["kind"] == "budget" and document["doing"][1]["doing"].startswith("is in its own vector")
+    assert (one["pe"], one["object"]["kind"]) == (1, "stack") and one["entries"] > 10 and one["returns"] > 100
+    assert one["tlbi_before"]["issuer"] == 0 and one["tlbi_before"]["run"] == 512
+    assert "healed_recursions" not in document
