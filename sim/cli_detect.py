@@ -117,8 +117,8 @@ class Knowledge:
         own = self._word(thread + known["TD_KSTACK"]) if thread and "TD_KSTACK" in known else 0
         boot = known["STACK_RUN_VA"] + pe * known["STACK_STRIDE_BYTES"] + known["STACK_GUARD_BYTES"]
         top = self._word(self._pcpus[pe] + known["PC_STACK_TOP"]) if self._pcpus[pe] else 0
-        for low_va, size_bytes in ((own, self._word(thread + known["TD_KSTACK_BYTES"]) if own else 0), (top - known["STACK_BYTES"], known["STACK_BYTES"]),
-                                   (boot, known["STACK_BYTES"])):
+        own_bytes, boot_bytes = self._word(thread + known["TD_KSTACK_BYTES"]) if own else 0, known["STACK_BYTES"]
+        for low_va, size_bytes in ((own, own_bytes), (top - boot_bytes, boot_bytes), (boot, boot_bytes)):
             if low_va > 0 and low_va <= sp <= low_va + size_bytes:
                 return low_va, low_va + size_bytes
         return 0, 0
@@ -248,7 +248,8 @@ def detect(machine: "Machine", result: "Result", constants: Mapping[str, int]) -
         recursion, stuck, healed, retries,
         rendezvous=rendezvous_report(layout, knows.read, machine.pes, doing, knows.symbol) if layout is not None else None,
         locks=tuple(lock_reports(knows.locks(), knows.read, machine.pes, doing, knows.symbol, pe_of_thread=knows.threads(), holders={
-            "smp_ipi_mtx": knows.code("smp_rendezvous_cpus", "smp_rendezvous_action"), "the lock of kmem": knows.code("vm_page_init", "alloc_pcpu")})),
+            "smp_ipi_mtx": knows.code("smp_rendezvous_cpus", "smp_rendezvous_action"),
+            "the lock of kmem": knows.code("vm_page_init", "alloc_pcpu")})),
         stop=_stop(knows, result, doing), doing=tuple(doing), not_looked_at=len(events) - len(latest), symbol=knows.symbol)
 
 

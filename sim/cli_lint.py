@@ -109,8 +109,8 @@ class _Objects:
         self._regions = self._of_layout() if constants else []
         self._fields = {PCPU_BASE: PCPU_OFFSETS if constants else {}, THREAD_BASE: THREAD_OFFSETS}
         self._globals = dict(GLOBAL_OFFSETS) | {
-            name: constants[base] + offset for base, fields in (("G_PMAP", PMAP_OFFSETS), ("G_RENDEZVOUS", RENDEZVOUS_OFFSETS), ("G_KMEM", KMEM_OFFSETS))
-            for name, offset in fields.items()} if constants else {}
+            name: constants[base] + offset
+            for base, fields in (("G_PMAP", PMAP_OFFSETS), ("G_RENDEZVOUS", RENDEZVOUS_OFFSETS), ("G_KMEM", KMEM_OFFSETS)) for name, offset in fields.items()} if constants else {}
 
     def _of_layout(self) -> list[tuple[int, int, str, str]]:
         """(first address, bytes, object, kind)."""

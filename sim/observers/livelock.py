@@ -46,7 +46,8 @@ class LivelockReport:
     def lines(self) -> Iterator[str]:
         """Plain text, 80 columns."""
         sp = f", SP constant at {self.sp:#x}" if self.sp is not None and not self.returns else ""
-        yield from wrapped("", f"PE {self.pe}: vector livelock in slot {self.slot - self.slot % SLOT_BYTES:#x} ({vector_name(self.slot)}), since cycle "
+        slot = f"slot {self.slot - self.slot % SLOT_BYTES:#x} ({vector_name(self.slot)})"
+        yield from wrapped("", f"PE {self.pe}: vector livelock in {slot}, since cycle "
                                f"{self.since_cycle}: {self.entries} entries, ELR {named(self.elr, self.symbol)}{sp}")
         if self.first is not None:
             target = f" of {self.first.far:#x}" if self.first.far is not None else ""
@@ -66,7 +67,8 @@ class LivelockReport:
         """Plain values; addresses in hexadecimal."""
         return {"pe": self.pe, "slot": vector_name(self.slot), "elr": hex(self.elr), "sp": None if self.sp is None else hex(self.sp),
                 "since_cycle": self.since_cycle, "first": self.first.to_json(self.symbol) if self.first else None,
-                "access": self.first.access if self.first else None, "entries": self.entries, "returns": self.returns, "lost": self.lost.to_json(self.symbol) if self.lost else None,
+                "access": self.first.access if self.first else None, "entries": self.entries, "returns": self.returns,
+                "lost": self.lost.to_json(self.symbol) if self.lost else None,
                 "tlbi_before": self.before.to_json() if self.before else None, "tlbi_after": self.after.to_json() if self.after else None,
                 "object": self.suspect.to_json() if self.suspect else None}
 

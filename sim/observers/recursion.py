@@ -180,7 +180,8 @@ class HealedReport:
         order = sorted(self.deepest, key=lambda pe: (-self.deepest[pe].depth, pe))
         for pe in order[:most]:
             one = self.deepest[pe]
-            text = f"PE {pe}: {self.counts[pe]} recursion{'s' if self.counts[pe] > 1 else ''} healed, the deepest {one.depth} aborts, cycles {one.begin_cycle} to {one.end_cycle}"
+            text = (f"PE {pe}: {self.counts[pe]} recursion{'s' if self.counts[pe] > 1 else ''} healed, the deepest {one.depth} aborts, "
+                    f"cycles {one.begin_cycle} to {one.end_cycle}")
             if one.first is not None and one.first.far is not None:
                 suspect = self.suspects(one.first.far)
                 text += f", at {named(one.first.far, self.symbol)}" + (f" ({suspect.name})" if suspect else "")
