@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from firmware.schemes.rendezvous_park import PARK_OPTIONS
 
-# HOW: where the other PEs are parked
-HOW_RENDEZVOUS, HOW_IDMAP = 0, 1
-# RANGE: what the descriptor maps that PE 0 breaks and makes: a page of nobody's, all pcpus, the page of globals, PE 0's stack, the page with
-# the words of parking, or everything of everybody: pcpus, globals, threads and stacks
+# HOW: where the other PEs are parked: in the action of a rendezvous, there on the identity map, in a vector of its own
+HOW_RENDEZVOUS, HOW_IDMAP, HOW_VECTOR = range(3)
+# RANGE: what the descriptor maps that PE 0 breaks and makes: a page of nobody's, all pcpus, the page of globals, PE 0's stack, the page
+# with the words of parking, or everything of everybody: pcpus, globals, threads and stacks
 RANGE_NOBODY, RANGE_PCPU, RANGE_GLOBALS, RANGE_STACK, RANGE_FLAGS, RANGE_KERNEL = range(6)
 # TOUCH: what PE 0 touches between break and make
 TOUCH_NOTHING, TOUCH_STACK, TOUCH_GLOBALS = range(3)
@@ -26,8 +26,9 @@ OPTIONS: Mapping[str, int] = MappingProxyType({
 })
 
 NUMBERS: Mapping[str, int] = MappingProxyType({
-    "HOW_RENDEZVOUS": HOW_RENDEZVOUS, "HOW_IDMAP": HOW_IDMAP, "RANGE_NOBODY": RANGE_NOBODY, "RANGE_PCPU": RANGE_PCPU,
-    "RANGE_GLOBALS": RANGE_GLOBALS, "RANGE_STACK": RANGE_STACK, "RANGE_FLAGS": RANGE_FLAGS, "RANGE_KERNEL": RANGE_KERNEL,
+    "HOW_RENDEZVOUS": HOW_RENDEZVOUS, "HOW_IDMAP": HOW_IDMAP, "HOW_VECTOR": HOW_VECTOR,
+    "RANGE_NOBODY": RANGE_NOBODY, "RANGE_PCPU": RANGE_PCPU, "RANGE_GLOBALS": RANGE_GLOBALS,
+    "RANGE_STACK": RANGE_STACK, "RANGE_FLAGS": RANGE_FLAGS, "RANGE_KERNEL": RANGE_KERNEL,
     "TOUCH_NOTHING": TOUCH_NOTHING, "TOUCH_STACK": TOUCH_STACK, "TOUCH_GLOBALS": TOUCH_GLOBALS, "VICTIM_NONE": VICTIM_NONE,
     "VICTIM_MASKED": VICTIM_MASKED, "VICTIM_WAITS": VICTIM_WAITS, "VICTIM_HOLDS": VICTIM_HOLDS,
 })

@@ -1,5 +1,5 @@
-// parking — PE 0 breaks and makes one descriptor, ROUNDS times, while the other PEs are parked; options say what the descriptor maps, what
-// PE 0 touches meanwhile, and what keeps a PE from coming. The descriptor is the same before and after. Options: firmware/parking.py.
+// parking — PE 0 breaks and makes one descriptor, ROUNDS times, while the other PEs are parked; options say what the descriptor maps,
+// what PE 0 touches meanwhile, and what keeps a PE from coming. The descriptor is the same before and after. Options: firmware/parking.py.
         .include "kernel.inc"
         .include "report.inc"
         .include "seed.inc"
@@ -7,6 +7,7 @@
         .include "park_page.inc"
         .include "park.inc"
         .include "idmap_park.inc"
+        .include "ground.inc"
 
         .equ    G_PAGE_VA, G_SCRATCH                    // a page of kernel memory that nobody uses
         .equ    G_VICTIM, G_SCRATCH+REGISTER_BYTES      // the last PE has become what VICTIM says
@@ -71,10 +72,14 @@ prepare_parking:
         adr     x0, touching_update
         str     x0, [x19, #(G_PMAP+PM_UPDATE_ENTRY)]
 .endif
+.if HOW==HOW_RENDEZVOUS
+        bl      park_prepare
+.endif
 .if HOW==HOW_IDMAP
         bl      idmap_park_prepare
-.else
-        bl      park_prepare
+.endif
+.if HOW==HOW_VECTOR
+        bl      ground_prepare
 .endif
 .if RETRY
         adr     x0, handle_window_fault
@@ -343,6 +348,7 @@ mark_broken_touching:
         load_constant x6, GLOBALS_VA+G_RENDEZVOUS
         ldr     w6, [x6, #RV_WAITERS_1]
 .endif
+        isb                                     // whoever has touched something has done it before the make
 mark_make_touching:
         str     x2, [x1]
         dsb     ishst                           // the new descriptor is visible to every walk before the caller goes on

@@ -32,6 +32,7 @@ CONSOLE = {
     "kernel_stacks": "kernel_stacks: 31 contiguous runs and 0 blocks made\nkernel_stacks: all threads wake\n",
     "boot_pcpu": "boot_pcpu: the page is read-only after {any} ticks of PE 0\n",
     "own_table": "own_table: demoted\n",
+    "parking": "parking: {rounds} changes\n",
     "flagging": "flagging: promotions 0, failures 0, demotions 0\n",
     "stop_cpus": "stop_cpus: 3 PEs stopped of 3\nstop_cpus: all run again\n",
     "fan_out": "fan_out: {pes} PEs interrupted\n",
