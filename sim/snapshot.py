@@ -1,6 +1,6 @@
 """Snapshots of a machine: all of its state at a stop, to go back to as often as one likes.
 
-Taking one and going back leave the machine in the same condition: soft TLBs empty, code translated anew where it may have to be. So what
+Taking one and going back leave the machine in the same condition: soft TLBs empty and small, code translated anew where it may have to be. So what
 follows is the same whether it is the first run after the snapshot or one after a restore. Pages of RAM are shared between snapshots; only
 pages that may have changed since the last one was taken or restored are copied (`page_flags`, PAGE_TOUCHED).
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sim.arch.memory_map import PAGE_BYTES
 from sim.engine.instance import Context, Instance
-from sim.hot.soft_tlb import empty_soft_tlb
+from sim.hot.soft_tlb import reset_soft_tlb
 from sim.observers.verdict import Verdict
 from sim.state import dtypes
 from sim.state.arrays import State
@@ -142,4 +142,4 @@ class SnapshotKeeper:
 
     def _empty_soft_tlbs(self) -> None:
         for index, instance in enumerate(self._instances):
-            empty_soft_tlb(self._state.handle, np.int64(index), np.uint64(instance.handle))
+            reset_soft_tlb(self._state.handle, np.int64(index), np.uint64(instance.handle))

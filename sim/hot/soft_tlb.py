@@ -3,7 +3,8 @@
 When the engine empties a soft TLB it decides whether to shrink it, and it does so by host time: only when 100 ms have passed since it
 began to watch. A smaller one has other conflicts, so more or fewer fills reach the model, and the log would depend on how busy the
 host is. So that time is set into the far future: the size then follows from the guest's accesses alone.
-Source: QEMU 5.0, accel/tcg/cputlb.c, tlb_mmu_resize_locked.
+A snapshot wants soft TLBs of one size whatever went before: `reset_soft_tlb` makes them as small as the engine ever has them.
+Source: QEMU 5.0, accel/tcg/cputlb.c, tlb_mmu_resize_locked; include/exec/cpu-defs.h, CPUTLBDesc.
 """
 import numpy as np
 from numba import njit
@@ -12,6 +13,7 @@ from sim.hot.calls import uc_ctl
 from sim.state.handle import machine_of, pe_of, words_at
 
 u64 = np.uint64
+ZERO = u64(0)
 CTL_TLB_FLUSH = np.uint32(0x4000_000B)  # UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0)
 NEVER_NS = u64(1 << 62)                 # host time at which no run is
 
@@ -24,6 +26,23 @@ def hold_windows(m, i):  # type: ignore[no-untyped-def]
     for _ in range(np.int64(machine["soft_window_count"])):
         words_at(address, 1)[0] = NEVER_NS
         address += machine["soft_window_stride"]
+
+
+@njit(cache=True)
+def reset_soft_tlb(m, i, uc):  # type: ignore[no-untyped-def]
+    """Empty the soft TLBs of an instance, which is PE i's active one, and give them their first size.
+
+    One that has been used since it was last emptied shrinks: its time is long over, and the most entries that it has held in that time, the
+    word behind, are none, nor does it hold any, the word behind that. One that has not been used is as it was left.
+    """
+    machine = machine_of(m)
+    address = pe_of(m, i)["registers_address"] + machine["soft_window_first"]
+    for _ in range(np.int64(machine["soft_window_count"])):
+        window = words_at(address, 3)
+        window[0] = window[1] = window[2] = ZERO
+        address += machine["soft_window_stride"]
+    uc_ctl(uc, CTL_TLB_FLUSH)
+    hold_windows(m, i)
 
 
 @njit(cache=True)
