@@ -75,7 +75,8 @@ PCB_BYTES = 128
 
 # the kernel pmap, at G_PMAP: lock, configuration, the functions by which schemes differ, counters
 PMAP_OFFSETS = {"PM_MTX": 0, "PM_TABLE_OFFSET": 8, "PM_SUPERPAGES": 16, "PM_CONTIGUOUS_RUNS": 24, "PM_WINDOW_TLBIS": 32,
-                "PM_WINDOW_START": 40, "PM_REPEAT_TLBI": 48, "PM_UPDATE_ENTRY": 64, "PM_UPDATE_STRIDED": 72, "PM_DEMOTE_STRIDED": 80,
+                "PM_WINDOW_START": 40, "PM_REPEAT_TLBI": 48, "PM_L1": 56, "PM_UPDATE_ENTRY": 64, "PM_UPDATE_STRIDED": 72,
+                "PM_DEMOTE_STRIDED": 80,
                 "PM_BEFORE_CHANGE": 88, "PM_MAY_PROMOTE": 96, "PM_RUN_BITS": 104, "PM_L2_PROMOTIONS": 128, "PM_L2_P_FAILURES": 136,
                 "PM_L2_DEMOTIONS": 144, "PM_L3C_PROMOTIONS": 152, "PM_L3C_P_FAILURES": 160, "PM_L3C_DEMOTIONS": 168}
 
@@ -137,8 +138,7 @@ PARK_OFFSETS = {"PARK_SPINNING": 0, "PARK_DONE": 8, "PARK_BYTES": 16, "PARK_INIT
                 "PARK_PARKED_COUNT": 128, "PARK_DIRECT_COUNT": 136, "PARK_FUNCTIONS": 256, "PARK_SLOT_SHIFT": 6}
 PARK_VA = KERNEL_VA + (8 << 30)                         # an L1 descriptor of its own: nothing else is mapped there, so nothing changes it
 PARK_RUN_BYTES = 16 * PAGE_BYTES                        # the end of the data run's memory, and aligned to its size
-PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS", "PARK_SLOTS_1", "PARK_SLOTS_2", "PARK_SLOTS_3",
-              "SHADOW_L1", "SHADOW_L2", "SHADOW_L3")
+PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS", "PARK_SLOTS_1", "PARK_SLOTS_2", "PARK_SLOTS_3")
 
 # how PEs are started and stopped; each may be overridden
 START_CONSTANTS = {

@@ -1,5 +1,5 @@
-// flagged-run — the whole run that holds a pcpu carries a software bit, pages that are entered later too: attributes stay equal, so the run is
-// promoted, and each change of what carries the bit is made with the other PEs parked.
+// flagged-run — the whole run that holds a pcpu carries a software bit, pages that are entered later too: attributes stay equal, so the run
+// is promoted, and each change of what carries the bit is made with the other PEs parked.
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"

@@ -21,11 +21,12 @@ from firmware.schemes.robust_linux import ROBUST_LINUX
 from firmware.schemes.robust_sel4 import ROBUST_SEL4
 from firmware.schemes.robust_xnu import ROBUST_XNU
 from firmware.schemes.scheme import Scheme
+from firmware.schemes.shadow_tables import SHADOW_TABLES
 
 SCHEMES: tuple[Scheme, ...] = (
     NAIVE, OWN_BLOCK, ASSERT_ONLY, PERMANENT_REGION, RENDEZVOUS_PARK, DEDICATED_VECTOR, PTE_FLAG, MACHDEP_PAGE,
-    FLAGGED_RUN, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP, ABSTENTION, NT, BBM2, BBM2_NO_ABORT, IDMAP_PARK, ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4,
-    CURTHREAD_REGISTER,
+    FLAGGED_RUN, NO_PROMOTE, FAULT_RETRY, DIRECT_MAP, ABSTENTION, NT, BBM2, BBM2_NO_ABORT, IDMAP_PARK, SHADOW_TABLES,
+    ROBUST_LINUX, ROBUST_XNU, ROBUST_SEL4, CURTHREAD_REGISTER,
 )
 
 __all__ = ["SCHEMES", "Scheme"]

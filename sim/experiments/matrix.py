@@ -4,7 +4,18 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 
 from sim.errors import UserError
-from sim.experiments import rows_cost, rows_entry, rows_memory, rows_overlap, rows_own_block, rows_parking, rows_start, rows_tlb, rows_window
+from sim.experiments import (
+    rows_cost,
+    rows_entry,
+    rows_flags,
+    rows_memory,
+    rows_overlap,
+    rows_own_block,
+    rows_parking,
+    rows_start,
+    rows_tlb,
+    rows_window,
+)
 from sim.experiments.row import Row, Seen
 
 SEEDS_DEFAULT = 100
@@ -13,7 +24,7 @@ SEEDS_DEFAULT = 100
 @cache
 def rows() -> tuple[Row, ...]:
     """All rows, by id."""
-    found: list[Row] = [*rows_cost.ROWS, *rows_entry.ROWS, *rows_memory.ROWS, *rows_own_block.ROWS, *rows_overlap.ROWS,
+    found: list[Row] = [*rows_cost.ROWS, *rows_entry.ROWS, *rows_flags.ROWS, *rows_memory.ROWS, *rows_own_block.ROWS, *rows_overlap.ROWS,
                         *rows_parking.ROWS, *rows_start.ROWS, *rows_tlb.ROWS, *rows_window.ROWS]
     return tuple(sorted(found, key=lambda row: row.id))
 

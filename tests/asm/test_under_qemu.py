@@ -43,6 +43,7 @@ CONSOLE = {
     "own_block_16k": "own_block_16k: 3 blocks of 32 MB, {any} interrupts answered, no memory for 0 PEs\n",
     "pte-flag": "pte-flag: {rounds} rounds, 0 faults healed, not promoted\n",
     "machdep-page": "machdep-page: {rounds} rounds, 0 faults healed, promoted\n",
+    "shadow-tables": "shadow-tables: {rounds} rounds, 0 faults healed, promoted\n",
     "flagged-run": "flagged-run: {rounds} rounds, 0 faults healed, promoted\n",
     "permanent-region": "permanent-region: {rounds} rounds, 0 faults healed, promoted\n",
     "abstention": "abstention: {rounds} rounds, 0 faults healed, not promoted\n",
