@@ -20,6 +20,7 @@ from sim.experiments.rows_parking import (
 SEEDS = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pes", [2, 3, 8])
 @pytest.mark.parametrize("run", [run_undisturbed, run_flags_inside, run_globals_inside, run_stack_inside, run_missing, run_unmasked,
                                  run_whole_kernel])
