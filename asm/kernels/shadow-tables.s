@@ -1,5 +1,5 @@
-// shadow-tables — pcpu comes from kernel memory and its run is promoted, but no descriptor in force is ever broken: each change is made in a
-// copy of the tables on its path, to which every PE switches in a rendezvous.
+// shadow-tables — pcpu comes from kernel memory and its run is promoted, but no descriptor in force is ever broken: each change is made in
+// a copy of the tables on its path, to which every PE switches in a rendezvous.
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"

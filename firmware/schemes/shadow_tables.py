@@ -1,8 +1,8 @@
 """shadow-tables: each change is made in a copy of the tables on its path, to which every PE switches; nothing is ever invalid.
 
 Idea: replace the tree, not the entry. Origin: own derivation; no source proposes it. Copied are the L1 table, the L2 table and, where pages
-change, the L3 table on the path; the old ones may be reused when the rendezvous has ended, since by then every PE has dropped what it held of
-them. Preconditions and failures are those of the fields below. The TLBI between the trees is local and drops everything, identity map included.
+change, the L3 table on the path; the old ones may be reused when the rendezvous has ended, since by then every PE has dropped what it held
+of them. Preconditions and failures are those of the fields below. The TLBI between the trees is local and drops everything.
 """
 from firmware.schemes.scheme import LOAD_MARKS, Scheme
 

@@ -29,7 +29,7 @@ def l2_descriptor(machine: Machine, va: int) -> int:
 
 
 def flagged_pages(machine: Machine, va: int) -> tuple[list[int], list[int]]:
-    """Of the 2 MB run around a VA, which is mapped by a table: the numbers of the pages that are valid, and of those that carry DESC_SW_PARK."""
+    """Of the 2 MB run around a VA, mapped by a table: the numbers of the pages that are valid, and of those that carry DESC_SW_PARK."""
     table_pa = l2_descriptor(machine, va) & ADDRESS
     words = np.frombuffer(machine.read_physical(table_pa, PAGE_BYTES), "<u8")
     return np.flatnonzero(words & np.uint64(1)).tolist(), np.flatnonzero(words & np.uint64(PARK)).tolist()
@@ -54,7 +54,7 @@ def expect_sound(result: Result) -> None:
 
 
 def partly_flagged(pes: int, seeds: int, pages: int = 1, flag_changes: int = 0) -> Seen:
-    """T-30. Each pcpu's own pages are flagged; the run is filled ROUNDS + 1 times. flag_changes: 1 has each pcpu's permissions changed first."""
+    """T-30. Each pcpu's own pages are flagged; the run is filled ROUNDS + 1 times. flag_changes: 1 has their permissions changed first."""
     trial = Trial("pte-flag", pes, rounds=ROUNDS, constants={"LOAD_WALK_BLOCKS": 0, "FLAG_CHANGES": flag_changes},
                   layout={"dpcpu_bytes": pages * PAGE_BYTES - 1024}, serror_period_cycles=SERROR_PERIOD_CYCLES)
     own = list(range(pages * (pes - 1)))
