@@ -233,7 +233,7 @@ def detect(machine: "Machine", result: "Result", constants: Mapping[str, int]) -
         recursion = explain(events, verdict.pe, knows.symbol, suspects=knows.suspect, stack=knows.stack(verdict.pe))
         looked_at = range(verdict.pe, verdict.pe + 1)
     livelocks = [vector_livelock(events, pe, knows.symbol, int(machine.state.pes[pe]["vbar"]), suspects=knows.suspect,
-                                 sp=machine.pes[pe].system("SP_EL1")) for pe in looked_at] if verdict.kind != verdicts.EXITED else []
+                                 sp=machine.pes[pe].system("SP_EL1")) for pe in looked_at] if verdict.kind != verdicts.EXITED or result.exit_status else []
     stuck = tuple(one for one in livelocks if one is not None)
     latest = events[-_EVENTS_MOST:]
     free = latest
