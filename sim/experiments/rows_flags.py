@@ -64,7 +64,7 @@ def partly_flagged(pes: int, seeds: int, pages: int = 1, flag_changes: int = 0) 
         machine, run_va = trial.machine, trial.constants["KMEM_VA"]
         assert machine is not None
         failures, promotions = counter(trial, "PM_L2_P_FAILURES"), counter(trial, "PM_L2_PROMOTIONS")
-        expect((failures, promotions) == (ROUNDS + 1, 0), f"{promotions} promotions, {failures} failures of the run filled {ROUNDS + 1} times")
+        expect((failures, promotions) == (ROUNDS + 1, 0), f"{promotions} promotions, {failures} failures of {ROUNDS + 1}")
         expect(l2_descriptor(machine, run_va) & TYPE == TABLE, "the run ends as a block")
         valid, flagged = flagged_pages(machine, run_va)
         expect(len(valid) == ENTRIES and flagged == own, f"{len(valid)} pages, of which {flagged} are flagged")
