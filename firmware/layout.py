@@ -138,7 +138,7 @@ PARK_OFFSETS = {"PARK_SPINNING": 0, "PARK_DONE": 8, "PARK_BYTES": 16, "PARK_INIT
                 "PARK_PARKED_COUNT": 128, "PARK_DIRECT_COUNT": 136, "PARK_FUNCTIONS": 256, "PARK_SLOT_SHIFT": 6}
 PARK_VA = KERNEL_VA + (8 << 30)                         # an L1 descriptor of its own: nothing else is mapped there, so nothing changes it
 PARK_RUN_BYTES = 16 * PAGE_BYTES                        # the end of the data run's memory, and aligned to its size
-PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS", "PARK_SLOTS_1", "PARK_SLOTS_2", "PARK_SLOTS_3")
+PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS")  # a page each, the slots of 256 PEs four
 
 # how PEs are started and stopped; each may be overridden
 START_CONSTANTS = {
@@ -275,9 +275,9 @@ def _kmem_constants(stacks_end_pa: int, ram_end_pa: int, domains: int, domain_bl
 
 def _park_constants() -> dict[str, int]:
     """What PEs are parked on: pages that the identity map and, at PARK_VA, tables of their own map."""
-    pages = {f"{name}_PA": PARK_PA + number * PAGE_BYTES for number, name in enumerate(PARK_PAGES)}
-    seen = {f"{name}_VA": PARK_VA + number * PAGE_BYTES for number, name in enumerate(PARK_PAGES)}
-    return {"PARK_PA": PARK_PA, "PARK_VA": PARK_VA, "PARK_RUN_BYTES": PARK_RUN_BYTES} | pages | seen | CHANGE_OFFSETS | PARK_OFFSETS
+    tables = {f"{name}_PA": PARK_PA + number * PAGE_BYTES for number, name in enumerate(PARK_PAGES) if name != "PARK_SLOTS"}
+    words = {f"{name}_VA": PARK_VA + PARK_PAGES.index(name) * PAGE_BYTES for name in ("PARK_FLAGS", "PARK_SLOTS")}
+    return {"PARK_PA": PARK_PA, "PARK_VA": PARK_VA, "PARK_RUN_BYTES": PARK_RUN_BYTES} | tables | words | CHANGE_OFFSETS | PARK_OFFSETS
 
 
 def _pcpu_constants(pes: int, offset_bytes: int, dpcpu_bytes: int) -> dict[str, int]:

@@ -1,5 +1,5 @@
-// page_change — PE 0 gives a page another frame by the sequence that the options leave of break-before-make; the other PEs read the page all
-// the time. What anybody sees of the old frame is counted: at once when the new one has been made, and long afterwards. Options:
+// page_change — PE 0 gives a page another frame by the sequence that the options leave of break-before-make; the other PEs read the page
+// all the time. What anybody sees of the old frame is counted: at once when the new one has been made, and long afterwards. Options:
 //
 //   MAPPED            1 a frame is mapped before | 0 none is: a page becomes valid, with no TLBI
 //   BREAK             1 the descriptor is zeroed first | 0 the new one is stored over the old one
@@ -215,7 +215,7 @@ mark_page_made:
 .endif
         blr     x7
         mov     x22, x0
-        isb                                     // at the latest here, before the second call
+        isb                                     // what was fetched by the old entry is forgotten at the latest before the second call
         blr     x7
         mov     x23, x0
         ret     x9

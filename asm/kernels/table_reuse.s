@@ -1,5 +1,6 @@
-// table_reuse — PE 0 promotes a table of 512 pages to a block and puts the table's page to another use; PE 1 still may hold, in its walk cache,
-// a pointer to that table. LAST_LEVEL_ONLY 1 promotes by TLBI VAALE1IS, which leaves such pointers, 0 by TLBI VAAE1IS, which does not.
+// table_reuse — PE 0 promotes a table of 512 pages to a block and puts the table's page to another use; PE 1 still may hold, in its walk
+// cache, a pointer to that table. LAST_LEVEL_ONLY 1 promotes by TLBI VAALE1IS, which leaves such pointers, 0 by TLBI VAAE1IS, which does
+// not.
         .include "kernel.inc"
         .include "report.inc"
         .include "seed.inc"
