@@ -10,8 +10,8 @@ from firmware.schemes.rendezvous_park import PARK_OPTIONS
 # HOW: where the other PEs are parked: in the action of a rendezvous, there on the identity map, in a vector of its own
 HOW_RENDEZVOUS, HOW_IDMAP, HOW_VECTOR = range(3)
 # RANGE: what the descriptor maps that PE 0 breaks and makes: a page of nobody's, all pcpus, the page of globals, PE 0's stack, the page
-# with the words of parking, or everything of everybody: pcpus, globals, threads and stacks
-RANGE_NOBODY, RANGE_PCPU, RANGE_GLOBALS, RANGE_STACK, RANGE_FLAGS, RANGE_KERNEL = range(6)
+# with the words of parking, everything of everybody (pcpus, globals, threads and stacks), or the vectors of the other PEs
+RANGE_NOBODY, RANGE_PCPU, RANGE_GLOBALS, RANGE_STACK, RANGE_FLAGS, RANGE_KERNEL, RANGE_VECTORS = range(7)
 # TOUCH: what PE 0 touches between break and make
 TOUCH_NOTHING, TOUCH_STACK, TOUCH_GLOBALS = range(3)
 # VICTIM: what the last PE does: it takes part, it masks interrupts for ever, it waits for the pmap lock with interrupts masked while PE 0
@@ -28,7 +28,7 @@ OPTIONS: Mapping[str, int] = MappingProxyType({
 NUMBERS: Mapping[str, int] = MappingProxyType({
     "HOW_RENDEZVOUS": HOW_RENDEZVOUS, "HOW_IDMAP": HOW_IDMAP, "HOW_VECTOR": HOW_VECTOR,
     "RANGE_NOBODY": RANGE_NOBODY, "RANGE_PCPU": RANGE_PCPU, "RANGE_GLOBALS": RANGE_GLOBALS,
-    "RANGE_STACK": RANGE_STACK, "RANGE_FLAGS": RANGE_FLAGS, "RANGE_KERNEL": RANGE_KERNEL,
+    "RANGE_STACK": RANGE_STACK, "RANGE_FLAGS": RANGE_FLAGS, "RANGE_KERNEL": RANGE_KERNEL, "RANGE_VECTORS": RANGE_VECTORS,
     "TOUCH_NOTHING": TOUCH_NOTHING, "TOUCH_STACK": TOUCH_STACK, "TOUCH_GLOBALS": TOUCH_GLOBALS, "VICTIM_NONE": VICTIM_NONE,
     "VICTIM_WAITS": VICTIM_WAITS, "VICTIM_HOLDS": VICTIM_HOLDS,
 })

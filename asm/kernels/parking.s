@@ -9,6 +9,10 @@
         .include "idmap_park.inc"
         .include "ground.inc"
 
+.if RANGE==RANGE_VECTORS
+        .include "entry_movable.inc"
+.endif
+
         .equ    G_PAGE_VA, G_SCRATCH                    // a page of kernel memory that nobody uses
         .equ    G_VICTIM, G_SCRATCH+REGISTER_BYTES      // the last PE has become what VICTIM says
         .equ    PC_TICKS, PC_SCRATCH
@@ -102,6 +106,17 @@ prepare_parking:
         mov     x1, #PAGE_BYTES
         bl      kmem_malloc_domainset
         str     x0, [x19, #G_PAGE_VA]
+.if RANGE==RANGE_VECTORS
+        mov     x1, #PAGE_BYTES
+        load_constant x2, DESC_PXN
+        mov     x3, #0
+        bl      pmap_mask_set                   // executable from now on: a change that needs no break, but a TLBI
+        ldr     x0, [x19, #G_PAGE_VA]
+        mov     x1, #PAGE_BYTES
+        bl      pmap_invalidate_range
+        ldr     x0, [x19, #G_PAGE_VA]
+        bl      copy_vectors                    // those of the other PEs, when they begin
+.endif
 .if FLAG_PLACE==2
         load_constant x1, PARK_FLAGS_VA
         str     x0, [x1, #PARK_FLAGS_INSIDE]
@@ -124,14 +139,20 @@ begin_others:
         ret
 
 //----------------------------------------------------------------------------------------
-// begin_ticks — handler of SGI_PING: start this PE's timer
+// begin_ticks — handler of SGI_PING: start this PE's timer, and if RANGE says so take exceptions by the page's vectors
 //
 // In        x0  INTID    pcpu  this PE
-// Out       nothing
+// Out       VBAR_EL1
 // Clobbers  x0-x3
 // Needs     EL1h, interrupts masked
 //----------------------------------------------------------------------------------------
 begin_ticks:
+.if RANGE==RANGE_VECTORS
+        load_constant x0, GLOBALS_VA+G_PAGE_VA
+        ldr     x0, [x0]
+        msr     VBAR_EL1, x0
+        isb                                     // the vectors are those of the page before anything else arrives
+.endif
 .if TICKS_PER_SECOND
         push_pair x19, x30
         mov     x0, #PPI_VIRTUAL_TIMER
@@ -311,7 +332,7 @@ range_page:
         mov     x0, sp
         and     x0, x0, #(0xffffffffffffffff^PAGE_OFFSET)
 .endif
-.if (RANGE==RANGE_NOBODY)|(RANGE==RANGE_FLAGS)
+.if (RANGE==RANGE_NOBODY)|(RANGE==RANGE_FLAGS)|(RANGE==RANGE_VECTORS)
         load_constant x0, GLOBALS_VA+G_PAGE_VA
         ldr     x0, [x0]
 .endif

@@ -312,6 +312,7 @@ def run_whole_kernel(seeds: int, pes: int = PES) -> Seen:
     return all_of([("TTBR1", lambda: _empty_ttbr1(pes)),
                    *((f"{way}, {name}", partial(_whatever_range, pes, how, inside, each))
                      for way, how in ways.items() for name, inside in ranges.items()),
+                   ("identity map, the others' vectors", partial(_whatever_range, pes, parking.HOW_IDMAP, parking.RANGE_VECTORS, each)),
                    *((f"{name} under load", partial(_scheme, name, pes, max(1, seeds // 10))) for name in schemes)])
 
 

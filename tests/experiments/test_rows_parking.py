@@ -67,3 +67,15 @@ def test_nobody_is_missing_from_a_rendezvous_that_is_over() -> None:
     result = trial.run(0)
     with pytest.raises(Unexpected, match="no rendezvous is under way"):
         waiting_for(trial, result)
+
+
+def test_vectors_in_the_range_are_lost_to_an_serror_that_is_not_masked() -> None:
+    """Parked in a rendezvous, a PE enters its vector in the window and cannot fetch it, so that the abort that it takes instead is all that is
+    left of the SError when the window closes; on the identity map the SError waits."""
+    ends = {}
+    for how in (parking.HOW_RENDEZVOUS, parking.HOW_IDMAP):
+        trial = ParkingTrial(4, {"HOW": how, "RANGE": parking.RANGE_VECTORS}, serror_period_cycles=300, rounds=20)
+        ends[how] = {trial.run(seed).exit_status for seed in range(SEEDS)}
+        assert trial.machine is not None
+        assert trial.machine.pes[1].system("VBAR_EL1") == trial.constants["KMEM_VA"]
+    assert ends == {parking.HOW_RENDEZVOUS: {trial.constants["EXIT_UNEXPECTED"]}, parking.HOW_IDMAP: {0}}
