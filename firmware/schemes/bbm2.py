@@ -3,7 +3,8 @@
 Idea: nothing is ever invalid. Origin: FEAT_BBM level 2. Preconditions: no PE meets both sizes before the TLBIs are complete, or none answers
 that by an abort. Failure: level 2 permits a TLB conflict abort; the entry code of that abort loads from pcpu and meets it again.
 The load alone hardly ever makes a PE hold both, so the kernel runs on PEs that also fill their TLBs speculatively (adversarial), and has the
-pcpus late in their run: a PE whose pcpu is among the first pages has dropped it before it can meet the block.
+pcpus late in their run: a PE whose pcpu is among the first pages has dropped it before it can meet the block. (The comparison counts
+the pages in front of them as memory wasted.)
 """
 from types import MappingProxyType
 

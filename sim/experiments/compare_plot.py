@@ -7,7 +7,7 @@ from sim.experiments.compare import Compared
 
 _COLUMNS_INCHES, _ROWS_INCHES, _DOTS_PER_INCH = 12.0, 7.5, 110
 _SPREAD_OCTAVES = 0.5                   # points of schemes that cost the same lie side by side, not on each other
-_MARKERS = "osD^vP*<>X"
+_MARKERS = "osD^vP*<>Xp"               # eleven: no two of the first 220 schemes share marker and colour, of which there are twenty
 _PANELS = (("promote", "promotion: median latency"), ("demote", "demotion: median latency"), ("lost_promote", "lost by the other PEs, by a promotion (mean)"))
 
 
