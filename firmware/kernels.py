@@ -99,7 +99,7 @@ _KERNELS = (
                                      "DELAY_TURNS": 0, "MAKE_TURNS": 0})),
     Kernel("table_reuse", "a table's page is used again after a promotion whose TLBIs may spare the walk caches", 2,
            options=MappingProxyType({"LAST_LEVEL_ONLY": 0})),
-    Kernel("parking", "PE 0 breaks and makes a descriptor while the others are parked; what it maps, and who comes, is the caller's choice", 4,
+    Kernel("parking", "a descriptor is broken and made while the others are parked; options say what it maps", 4,
            options=MappingProxyType({**parking.NUMBERS, **parking.OPTIONS}), constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}),
            marks=("mark_parked", "mark_unparked", "mark_broken", "mark_make")),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),

@@ -16,11 +16,8 @@
 // Needs     EL1h, pmap_bootstrap done
 //----------------------------------------------------------------------------------------
 prepare_scheme:
-        load_constant x0, GLOBALS_VA+G_PMAP
         adr     x1, pmap_update_directly
-        str     x1, [x0, #PM_UPDATE_ENTRY]
-        str     xzr, [x0, #PM_CONTIGUOUS_RUNS]
-        ret
+        b       pmap_use_update
 
 //----------------------------------------------------------------------------------------
 // enter_scheme — this PE's pcpu moves to its page of kernel memory

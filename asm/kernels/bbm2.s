@@ -16,13 +16,14 @@
 // Needs     EL1h, pmap_bootstrap done
 //----------------------------------------------------------------------------------------
 prepare_scheme:
-        load_constant x0, GLOBALS_VA+G_PMAP
+        push_pair x29, x30
         adr     x1, pmap_update_directly
-        str     x1, [x0, #PM_UPDATE_ENTRY]
-        str     xzr, [x0, #PM_CONTIGUOUS_RUNS]
+        bl      pmap_use_update
         mov     x0, #0
         load_constant x1, PAGES_BEFORE_PCPU*PAGE_BYTES
-        b       kmem_malloc_domainset           // if there is none, the run is not promoted, and the load says so
+        bl      kmem_malloc_domainset           // if there is none, the run is not promoted, and the load says so
+        pop_pair x29, x30
+        ret
 
 //----------------------------------------------------------------------------------------
 // enter_scheme — this PE's pcpu moves to its page of kernel memory

@@ -21,31 +21,8 @@
 //----------------------------------------------------------------------------------------
 prepare_scheme:
         load_constant x0, GLOBALS_VA+G_KMEM
-        adr     x1, alloc_pcpu_flagged
+        adr     x1, alloc_pcpu_no_promote
         str     x1, [x0, #KM_PCPU_ALLOC]
-        ret
-
-//----------------------------------------------------------------------------------------
-// alloc_pcpu_flagged — a pcpu in a run that is never promoted
-//
-// In        x0  domainset
-// Out       x0  VA | 0 there is none
-// Clobbers  x0-x17, NZCV                    Preserves  x19-x29
-// Needs     EL1h, pmap_bootstrap done
-// See       FreeBSD arm64 mp_machdep.c, start_cpu; D35434
-//----------------------------------------------------------------------------------------
-alloc_pcpu_flagged:
-        push_pair x19, x30
-        bl      alloc_pcpu_naive
-        mov     x19, x0
-        cbz     x0, .L_none_to_flag
-        mov     x1, #PCPU_BYTES
-        bl      pmap_disable_promotion
-        cmp     x0, #0
-        csel    x19, x19, xzr, eq
-.L_none_to_flag:
-        mov     x0, x19
-        pop_pair x19, x30
         ret
 
 //----------------------------------------------------------------------------------------
