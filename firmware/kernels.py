@@ -74,7 +74,7 @@ _KERNELS = (
     Kernel("kernel_stacks", "the run of the threads' stacks is filled; guard pages keep it from promotion", 4, options=MappingProxyType(
         {"PCPU_PLACE": 2, "DOMAINS_FROM_ACPI": 0, "PES_PER_DOMAIN": 256, "SEED_DELAY": 2000, "TICKS_PER_SECOND": 20_000,
          "PATIENCE": 10_000_000})),
-    Kernel("window", "one run is promoted or demoted while the other PEs take interrupts, call, or touch what lies in it", 2,
+    Kernel("window", "a run is promoted or demoted while the other PEs take interrupts, call, or touch it", 2,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
     Kernel("boot_pcpu", "PE 0 keeps the pcpu of boot in a block, and PE 1 changes a page beside it", 2, options=boot_pcpu.OPTIONS,
            constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
@@ -82,10 +82,10 @@ _KERNELS = (
         {**own_table.NUMBERS, **own_table.OPTIONS}), constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
     Kernel("flagging", "pages are flagged against promotion, before or after their run is filled", options=MappingProxyType(
         {**flagging.NUMBERS, **flagging.OPTIONS}), constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
-    Kernel("own_block_change", "a page is changed in a block that holds the pcpu of a PE, which may be interrupted meanwhile", 4,
+    Kernel("own_block_change", "a page is changed in the block of a pcpu, whose PE may be interrupted meanwhile", 4,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType(
         {"INTERRUPTS": 0, "DELAY_TURNS": 200, "ANSWER_TURNS": 4_000_000, "WINDOW_TLBIS": 0, **OWN_BLOCK.options})),
-    Kernel("own_block_16k", "a granule of 16 KB, in which each pcpu has an L2 block of 32 MB, promoted before its PE starts", 4,
+    Kernel("own_block_16k", "with a granule of 16 KB each pcpu has a block of 32 MB, promoted before its PE starts", 4,
            constants=MappingProxyType({"ROUNDS": 3, "WARMUP": 0}), options=MappingProxyType({"RAM_MEGABYTES": 256})),
     Kernel("stop_cpus", "PE 0 stops the others by IPI; one whose interrupts stay masked makes it give up", 4, options=MappingProxyType(
         {"VICTIM": 0, "PCPU_PLACE": 0, "KSTACKS_FROM_KMEM": 0, "DOMAINS_FROM_ACPI": 0, "STOP_SPINS": 100_000, "SEED_DELAY": 2000,

@@ -12,7 +12,7 @@ from firmware.schemes.scheme import Scheme
 
 BBM2 = Scheme(
     name="bbm2",
-    summary="scheme: the size changes by one store; a PE that holds both sizes may take a conflict abort",
+    summary="scheme: the size changes by one store; who holds both sizes may take a conflict abort",
     idea="FEAT_BBM level 2 permits a change of size without a break, and PEs see the old or the new translation until the TLBIs",
     origin="Arm architecture, FEAT_BBM level 2 (DDI 0487); what Linux calls BBML2 and does not trust without more",
     preconditions=("every PE that shares the tables has FEAT_BBM level 2 or more", "no handler meets an overlap before the TLBIs are complete",

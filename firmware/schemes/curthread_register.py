@@ -7,7 +7,7 @@ from firmware.schemes.scheme import Scheme
 
 CURTHREAD_REGISTER = Scheme(
     name="curthread-register",
-    summary="scheme: the current thread in a register; pcpu's faults in the window are retried like any other",
+    summary="scheme: the current thread in a register; pcpu's faults in the window are retried too",
     idea="entry from EL1 finds the current thread in SP_EL0 instead of loading it from pcpu, so that a fault on pcpu reaches its handler",
     origin="derived from Linux arm64, which holds the current task in SP_EL0; retry as in FreeBSD review D37231",
     preconditions=("a window clears the valid bit and leaves the rest of the descriptor",

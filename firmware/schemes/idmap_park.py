@@ -8,7 +8,7 @@ from firmware.schemes.scheme import OBJECTS, Scheme
 
 IDMAP_PARK = Scheme(
     name="idmap-park",
-    summary="scheme: before each change the other PEs leave the kernel's map and spin in the identity map",
+    summary="scheme: before each change the others leave the kernel's map and spin in the identity map",
     idea="every other PE spins in the identity map with an empty TTBR1 and all exceptions masked, from before the break until after the make",
     origin="Linux arm64 (mmu.c, linear_map_split_to_ptes and its stop_machine; proc.S, the waiting area of the idmap)",
     preconditions=("text and the words to spin on are in the identity map", "every PE answers the IPI",

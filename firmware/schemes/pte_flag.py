@@ -14,7 +14,7 @@ SELECT_OPTIONS = MappingProxyType({"FLAG_PLACE": 0, "UNMASK_FIQ": 0, "MASK_SERRO
 
 PTE_FLAG = Scheme(
     name="pte-flag",
-    summary="scheme: a bit on pcpu's pages selects parking; their run, flagged in part, is never promoted",
+    summary="scheme: a bit on pcpu's pages selects parking; their run, partly flagged, never promotes",
     idea="a software bit in the descriptors of pcpu's pages says that they are changed with every other PE parked in a rendezvous",
     origin="the prototype named in the discussion of FreeBSD review D35084; SErrors masked while parked: own derivation",
     preconditions=("pcpu is flagged before its PE uses it", "for changes of flagged pages: what rendezvous-park needs"),
