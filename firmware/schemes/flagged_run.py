@@ -11,7 +11,7 @@ from firmware.schemes.scheme import Scheme
 
 FLAGGED_RUN = Scheme(
     name="flagged-run",
-    summary="scheme: the bit that selects parking is on pcpu's whole run, which is promoted all the same",
+    summary="scheme: the bit that selects parking is on pcpu's whole run, which still promotes",
     idea="all pages of the run, later ones too, carry the bit; promotion and demotion of it are made with every other PE parked",
     origin="the discussion of FreeBSD review D35084; the bit in the L2 table descriptor and SErrors masked while parked: own derivation",
     preconditions=("the run is flagged before a PE uses the pcpu in it", "every way to enter a page takes over the run's bit",
