@@ -127,10 +127,16 @@ def test_a_run_that_holds_a_guard_page_is_never_promoted(constants: dict[str, in
 
 @pytest.mark.parametrize(("pes", "constants"), [(5, {}), (4, {"KSTACK_GUARD_PAGES": 2}), (4, {"KSTACK_PAGES": 6})])
 def test_a_stack_that_begins_a_run_which_other_memory_fills_is_promoted_in_spite_of_its_guard(pes: int, constants: dict[str, int]) -> None:
-    """The guard below the last stack lies in the 16 pages before: what comes behind that stack is not a stack, and has no guard."""
-    machine, c, result = run("kernel_stacks", pes, **OFTEN, **constants)
-    stacks = [word(machine, c["THREADS_VA"] + pe * c["THREAD_BYTES"] + c["TD_KSTACK"]) for pe in range(1, pes)]
-    windows = result.events.of("tlbi")["a"]
-    top_pages = [base + (c["KSTACK_PAGES"] - 1) * PAGE_BYTES for base in stacks]
-    assert [bool((windows == va).any()) for va in top_pages] == [False] * (pes - 2) + [True]
-    assert result.console.endswith(f"its thread is never returned to, PE {pes - 1}\n")
+    """The guard below the last stack lies in the 16 pages before: what comes behind that stack is not a stack, and has no guard.
+
+    Whether an interrupt meets the window over it depends on the seed.
+    """
+    lost = 0
+    for seed in range(8):
+        machine, c, result = run("kernel_stacks", pes, **OFTEN, **constants, SEED=seed)
+        stacks = [word(machine, c["THREADS_VA"] + pe * c["THREAD_BYTES"] + c["TD_KSTACK"]) for pe in range(1, pes)]
+        windows = result.events.of("tlbi")["a"]
+        top_pages = [base + (c["KSTACK_PAGES"] - 1) * PAGE_BYTES for base in stacks]
+        assert [bool((windows == va).any()) for va in top_pages] == [False] * (pes - 2) + [True]
+        lost += result.console.endswith(f"its thread is never returned to, PE {pes - 1}\n")
+    assert lost > 0
