@@ -91,7 +91,7 @@ def levels_row(seeds: int) -> Seen:
     for level in (1, 2, 3):
         for outcome in ("abort", "old", "new", "amalgamation"):
             if outcome in MULTI_HITS_PERMITTED[level]:
-                parts.append((f"level {level}, {outcome}", partial(overlap, 2, few(seeds), level, outcome)))
+                parts.append((f"level {level}, {outcome}", partial(overlap, 2, seeds, level, outcome)))
             else:
                 parts.append((f"level {level}, {outcome}", partial(forbidden, level, outcome)))
     return all_of(parts)
