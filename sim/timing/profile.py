@@ -95,20 +95,66 @@ class Costs:
     sgi_self_ns: Nanoseconds               # write of ICC_SGI1R_EL1 to signalled: at the sender,
     sgi_near_ns: Nanoseconds               # at a PE of the same Aff1,
     sgi_far_ns: Nanoseconds                # at any other PE
-    shared_line_ns: Nanoseconds            # a line that another PE wrote last
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """How instructions of a block overlap, and what a branch that was not predicted costs."""
+
+    in_order: bool                         # an instruction waits for those before it that it depends on, and so do all behind it
+    issue_width: Annotated[int, Range(1, 16)]               # instructions that may begin in one cycle
+    window_instructions: Annotated[int, Range(1, 1024)]     # out of order: how far ahead of the oldest unfinished one; in order: 1
+    load_ports: Annotated[int, Range(1, 8)]                 # loads that may begin in one cycle
+    store_ports: Annotated[int, Range(1, 8)]                # stores that may begin in one cycle
+    mispredict_cycles: Cycles              # from the branch to the first instruction of the right path
+    predictor_entries: Annotated[int, Range(1, 4096)]       # two-bit counters of conditional branches, a power of two
+    return_stack_entries: Annotated[int, Range(1, 64)]      # calls whose return address is predicted
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Latency of each level of the memory hierarchy, from the load to its use."""
+
+    l1d_latency_cycles: Cycles
+    l2_latency_cycles: Cycles
+    l2_pes: Annotated[int, Range(1, 256)]  # PEs that share one L2 cache
+    slc_bytes: Annotated[int, Range(0, 1 << 32)]            # system-level cache, for all PEs of a socket; 0 = none
+    slc_ways: Annotated[int, Range(1, 1024)]
+    slc_latency_cycles: Cycles
+    dram_ns: Nanoseconds
+    store_buffer_entries: Annotated[int, Range(1, 256)]     # stores under way that cost nothing until there are more
+
+
+@dataclass(frozen=True, slots=True)
+class Coherence:
+    """What it costs when a line is somewhere else, and how PEs are grouped."""
+
+    cluster_pes: Annotated[int, Range(1, 256)]
+    socket_pes: Annotated[int, Range(1, 256)]
+    line_same_cluster_ns: Nanoseconds      # one way: a line that another PE has changed, of the same cluster,
+    line_same_socket_ns: Nanoseconds       # of another cluster of the same socket,
+    line_other_socket_ns: Nanoseconds      # of another socket
+    read_occupancy_ns: Nanoseconds         # time for which a read of a shared line keeps the next request waiting
+    invalidate_ns: Nanoseconds             # making a shared line one's own when others hold it, besides the transfer
+    far_atomics: bool                      # atomics without a result wanted soon are done at the home of a shared line
+    far_atomic_ns: Nanoseconds             # such an atomic
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One kind of core. `issue_cycles` has a figure for each name in COST_CLASSES."""
+    """One kind of core. `issue_cycles` and `latency_cycles` have a figure for each name in COST_CLASSES."""
 
     name: str
     description: str
     clock_hz: Annotated[int, Range(1_000_000, 10_000_000_000)]
     cntfrq_hz: Annotated[int, Range(1_000_000, 1_000_000_000)]
     issue_cycles: MappingProxyType[str, int]
+    latency_cycles: MappingProxyType[str, int]
+    pipeline: Pipeline
     tlb: TLBs
     costs: Costs
+    memory: Memory
+    coherence: Coherence
     identity: Identity
     caches: Caches
 
@@ -193,7 +239,7 @@ class _Reader:
         if isinstance(hint, type) and is_dataclass(hint):
             return self.build(hint, given, key + ".")
         if get_origin(hint) is MappingProxyType:
-            return self.issue_cycles(given, key)
+            return self.by_class(given, key)
         if type(given) is not hint:                         # type(), not isinstance(): true is no number
             raise self.fail(f"{key} must be {_TYPE_TEXT[hint]}, not {given!r}")
         if isinstance(rule, Choice) and given not in rule.allowed:
@@ -202,8 +248,8 @@ class _Reader:
             raise self.fail(f"{key} must be from {rule.least} to {rule.most}, not {given}")
         return given
 
-    def issue_cycles(self, given: object, key: str) -> MappingProxyType[str, int]:
-        """The table of issue costs, one for each class of instruction."""
+    def by_class(self, given: object, key: str) -> MappingProxyType[str, int]:
+        """A table of costs, one for each class of instruction."""
         if not isinstance(given, dict):
             raise self.fail(f"{key} must be a table")
         self.check_keys(given, list(COST_CLASSES), key + ".")
