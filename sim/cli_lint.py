@@ -226,9 +226,10 @@ def execute_lint(kernel: str, pes: int | None, vbar: str | None, define: tuple[s
                  everything: bool) -> int:
     """Read a kernel and print what its handlers touch. Returns 0; raises UserError for anything wrong with the options."""
     from sim import cli_run, report
+    from sim.experiments.kernel_build import choose_kernel
 
     options = cli_run.Options(kernel=kernel, pes=pes, define=define, include=include)
-    chosen = cli_run.choose_kernel(kernel)
+    chosen = choose_kernel(kernel)
     count = pes if pes is not None else chosen.default_pes if isinstance(chosen, Kernel) else 1
     cli_run.check_writable(path)
     constants = cli_run.kernel_constants(chosen, options, count)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firmware.kernels import ASM_DIRECTORY, Kernel, kernel, kernels
-from firmware.layout import BLOCK_BYTES, LAYOUT_KEYWORDS, LAYOUT_RAM_BYTES_MOST, layout_constants
-from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
+from firmware.kernels import Kernel, kernels
+from sim.arch.memory_map import RAM_PA
 from sim.errors import UserError
+from sim.experiments.kernel_build import build_constants, build_image, choose_kernel, parse_size, rendezvous_of
 from sim.loader.image import Image, check_segments
-from sim.loader.load import SOURCE_SUFFIXES, load_image
 from sim.settings import BUDGET_DEFAULT_CYCLES, PERIOD_MOST_CYCLES, Settings
 from sim.timing.profile import Profile, load_profile, profile_names
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from sim.machine import Machine
     from sim.result import Result
 
-_SIZE = re.compile(r"(\d+)\s*(?:([KMG])(?:i?B)?)?", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_INCLUDE = re.compile(r'^\s*\.include\s+"([^"]+)"', re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_.$][\w.$]*")
 #: Kinds of event recorded when nobody asks for the log: what the detectors of sim.observers read. Marks and console always are.
 EVENTS = ("entry", "return", "tlbi")
@@ -118,24 +114,6 @@ def execute(options: Options) -> int:
     return _finish(machine, result, chosen, constants, options)
 
 
-def choose_kernel(argument: str) -> Kernel | Path:
-    """A built-in kernel wins unless the argument has a slash or a suffix; else a file of that name, if there is one."""
-    path = Path(argument)
-    if "/" in argument or path.suffix:
-        return path
-    if argument not in {known.name for known in kernels()} and path.exists():
-        return path
-    return kernel(argument)
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size like 256M. Raises UserError for anything else."""
-    match = _SIZE.fullmatch(text.strip())
-    if not match:
-        raise UserError(f"--ram {text!r} is not a size: write it as 256M or 1G")
-    return int(match[1]) * _UNITS[(match[2] or "").upper()]
-
-
 def machine_settings(options: Options, pes: int) -> dict[str, Any]:
     """Keywords of a Machine. Raises UserError where two options contradict each other."""
     if options.interleaving is not None and options.fidelity is not None:
@@ -162,21 +140,9 @@ def _check_periods(options: Options, pes: int) -> None:
 
 
 def kernel_constants(chosen: Kernel | Path, options: Options, pes: int) -> dict[str, int]:
-    """What the source can name: the layout of `asm/` if it is built on it, ROUNDS and WARMUP, and what was defined by hand.
-
-    A constant from which others follow (LAYOUT_KEYWORDS) takes those with it.
-    """
-    defined = _defined(options.define)
-    keywords: dict[str, Any] = {LAYOUT_KEYWORDS[name]: value for name, value in defined.items() if name in LAYOUT_KEYWORDS}
-    keywords.setdefault("ram_bytes", min(parse_size(options.ram), LAYOUT_RAM_BYTES_MOST) // BLOCK_BYTES * BLOCK_BYTES)
-    constants: dict[str, int] = {}
-    if isinstance(chosen, Kernel):
-        constants = chosen.build_constants(pes, options.rounds, options.warmup, layout=keywords) | {"SEED": options.seed}
-    else:
-        given = {"ROUNDS": options.rounds, "WARMUP": options.warmup}
-        constants = layout_constants(pes, **keywords) | {"SEED": options.seed} if _builds_on_asm(chosen) else {}
-        constants |= {name: value for name, value in given.items() if value is not None}
-    return constants | defined
+    """As `sim.experiments.kernel_build.build_constants`, of the options."""
+    return build_constants(chosen, pes=pes, ram_bytes=parse_size(options.ram), seed=options.seed, rounds=options.rounds, warmup=options.warmup,
+                           defined=_defined(options.define))
 
 
 def _defined(texts: tuple[str, ...]) -> dict[str, int]:
@@ -195,21 +161,10 @@ def _defined(texts: tuple[str, ...]) -> dict[str, int]:
     return constants
 
 
-def _builds_on_asm(path: Path) -> bool:
-    """Whether a source includes a part of `asm/` that does not lie beside it."""
-    if path.suffix not in SOURCE_SUFFIXES or not path.is_file():
-        return False
-    names = _INCLUDE.findall(path.read_text(encoding="utf-8", errors="replace"))
-    return any((ASM_DIRECTORY / name).is_file() and not (path.parent / name).exists() for name in names)
-
-
 def load_chosen(chosen: Kernel | Path, options: Options, constants: Mapping[str, int]) -> Image:
     """The image of a kernel. Raises UserError for options that are about sources where it is none."""
     path = chosen.path if isinstance(chosen, Kernel) else chosen
-    for directory in options.include:
-        if not directory.is_dir():
-            raise UserError(f"--include {directory}: is not a directory")
-    image = load_image(path, origin_pa=RAM_PA + IMAGE_OFFSET_BYTES, constants=constants, include_dirs=[*options.include, ASM_DIRECTORY])
+    image = build_image(chosen, constants, options.include)
     if image.kind != "source":
         given = {"--define": options.define, "--include": options.include, "--listing": options.listing,
                  "--rounds": options.rounds, "--warmup": options.warmup}
@@ -259,7 +214,7 @@ def _finish(machine: "Machine", result: "Result", chosen: Kernel | Path, constan
     if result.console and not result.console.endswith("\n"):
         print()
     console = report.console()
-    summary = _rendezvous(machine, result, constants) if isinstance(chosen, Kernel) and chosen.name == "rendezvous" else None
+    summary = rendezvous_of(machine.watched, result, constants) if isinstance(chosen, Kernel) and chosen.name == "rendezvous" else None
     if summary is not None:
         report.print_rendezvous(console, summary)
     if options.watch:
@@ -273,21 +228,6 @@ def _finish(machine: "Machine", result: "Result", chosen: Kernel | Path, constan
     write_file(options.events, lambda path: report.write_events(path, result))
     report.print_verdict(console, result.verdict)
     return result.verdict.exit_code
-
-
-def _rendezvous(machine: "Machine", result: "Result", constants: Mapping[str, int]) -> "RendezvousReport":
-    """The statistics of the rounds, from the marks in the event log."""
-    import numpy as np
-
-    from firmware.rendezvous import MARK_DTYPE, MARK_NAMES, rendezvous_report
-
-    events = result.events.of("mark")
-    number_of = np.array([MARK_NAMES.index(name) if name in MARK_NAMES else len(MARK_NAMES) for name in machine.watched])
-    numbers = number_of[events["a"].astype(np.int64)]
-    known = numbers < len(MARK_NAMES)
-    marks = np.zeros(int(known.sum()), MARK_DTYPE)
-    marks["cycle"], marks["pe"], marks["symbol"] = events["cycle"][known], events["pe"][known], numbers[known]
-    return rendezvous_report(marks, len(result.statistics), constants["ROUNDS"], constants["WARMUP"], result.clock_hz)
 
 
 def write_file(path: Path | None, writer: Callable[[Path], None]) -> None:
