@@ -1,0 +1,106 @@
+"""A point of a benchmark: one scenario on one number of PEs, summed up over its seeds."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.benchmarks.attribution import Phase, attribute
+from sim.benchmarks.distribution import Bucket, Distribution, histogram
+from sim.benchmarks.rounds import Cycles, Rounds
+from sim.benchmarks.skew import Skew, skews
+from sim.benchmarks.stack import Stack
+from sim.errors import SimulatorError
+
+INITIATOR, OTHERS, EVERYONE = "initiator", "others", "all"
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What one run gave. total_cycles: (rounds,). delivery_cycles: (rounds, targets), targets possibly 0. rounds: None where it has no phases.
+
+    stacks: of the PEs by their part (INITIATOR, OTHERS, EVERYONE), over the measured rounds.
+    """
+
+    seed: int
+    total_cycles: Cycles
+    delivery_cycles: Cycles
+    rounds: Rounds | None
+    stacks: dict[str, Stack]
+    host_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A scenario on a number of PEs.
+
+    rounds: of all seeds together, as many as `total` has values. delivery: of all targets of all rounds, None where nobody is a target.
+    phases, skews: empty for a scenario without phases. stacks: all seeds added up.
+    """
+
+    scenario: str
+    pes: int
+    clock_hz: int
+    seeds: tuple[int, ...]
+    rounds: int
+    total: Distribution
+    delivery: Distribution | None
+    buckets: tuple[Bucket, ...]
+    phases: tuple[Phase, ...]
+    skews: tuple[Skew, ...]
+    stacks: dict[str, Stack]
+    host_seconds: float
+
+    @property
+    def label(self) -> str:
+        """Scenario and number of PEs, as text."""
+        return f"{self.scenario} on {self.pes} PEs"
+
+    def ns(self, cycles: float) -> float:
+        """Nanoseconds of so many cycles."""
+        return cycles * 1e9 / self.clock_hz
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {
+            "scenario": self.scenario, "pes": self.pes, "clock_hz": self.clock_hz, "seeds": list(self.seeds), "rounds": self.rounds,
+            "total": self.total.to_json(self.clock_hz), "delivery": self.delivery.to_json(self.clock_hz) if self.delivery else None,
+            "histogram": [{"least_cycles": one.least, "below_cycles": one.bound, "count": one.count} for one in self.buckets],
+            "phases": [one.to_json(self.clock_hz) for one in self.phases], "skew": [one.to_json(self.clock_hz) for one in self.skews],
+            "stacks": {name: one.to_json() for name, one in self.stacks.items()},
+        }
+
+    def flat(self) -> dict[str, Any]:
+        """One level of plain values: a line of the CSV, the same columns for every point."""
+        values: dict[str, Any] = {"scenario": self.scenario, "pes": self.pes, "clock_hz": self.clock_hz, "rounds": self.rounds}
+        for name, distribution in (("total", self.total), ("delivery", self.delivery)):
+            for figure in ("minimum", "p50", "p90", "p99", "p999", "maximum", "mean"):
+                cycles = getattr(distribution, figure) if distribution else None
+                values[f"{name}_{figure}_cycles"] = cycles
+                values[f"{name}_{figure}_ns"] = None if cycles is None else round(self.ns(cycles), 3)
+        return values
+
+
+def point(scenario: str, pes: int, clock_hz: int, samples: Sequence[Sample], rounds: int) -> Point:
+    """Sum up. rounds: how many each sample must have. Raises SimulatorError if one has another number: a round is never missing silently."""
+    for sample in samples:
+        if len(sample.total_cycles) != rounds or len(sample.delivery_cycles) != rounds or (sample.rounds and sample.rounds.count != rounds):
+            raise SimulatorError(f"{scenario} on {pes} PEs, seed {sample.seed}: {len(sample.total_cycles)} samples of {rounds} rounds")
+    totals, deliveries = (np.concatenate([getattr(sample, name).ravel() for sample in samples]) for name in ("total_cycles", "delivery_cycles"))
+    several = [sample.rounds for sample in samples if sample.rounds is not None]
+    together = _join(several) if several else None
+    return Point(
+        scenario=scenario, pes=pes, clock_hz=clock_hz, seeds=tuple(sample.seed for sample in samples), rounds=len(totals),
+        total=Distribution.of(totals), delivery=Distribution.of(deliveries) if len(deliveries) else None, buckets=histogram(totals),
+        phases=attribute(together) if together else (), skews=skews(together) if together else (),
+        stacks={name: _add([sample.stacks[name] for sample in samples]) for name in samples[0].stacks},
+        host_seconds=sum(sample.host_seconds for sample in samples))
+
+
+def _join(several: Sequence[Rounds]) -> Rounds:
+    return Rounds(several[0].phases, np.concatenate([one.start_cycles for one in several]), np.concatenate([one.end_cycles for one in several]))
+
+
+def _add(stacks: Sequence[Stack]) -> Stack:
+    return Stack(sum(one.total_cycles for one in stacks), {name: sum(one.components[name] for one in stacks) for name in stacks[0].components},
+                 sum(one.instructions for one in stacks), stacks[0].unseen)
