@@ -33,11 +33,13 @@ def list_kernels() -> Action:
 
 
 @app.command()
-def profiles() -> Action:
-    """List the built-in core profiles, one line each."""
-    from sim.cli_run import print_profiles
+def profiles(
+    check: Annotated[str | None, typer.Option(metavar="P", help="Check this profile or .toml file instead: every wrong key, with its line.")] = None,
+) -> Action:
+    """List the built-in core profiles, one line each, or check one of your own."""
+    from sim.cli_profiles import print_check, print_profiles
 
-    return print_profiles
+    return print_profiles if check is None else lambda: print_check(check)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from sim.errors import UserError
 from sim.experiments.kernel_build import build_constants, build_image, choose_kernel, parse_size, rendezvous_of
 from sim.loader.image import Image, check_segments
 from sim.settings import BUDGET_DEFAULT_CYCLES, PERIOD_MOST_CYCLES, Settings
-from sim.timing.profile import Profile, load_profile, profile_names
+from sim.timing.profile import Profile, load_profile
 
 if TYPE_CHECKING:
     from firmware.rendezvous import RendezvousReport
@@ -70,14 +70,6 @@ def print_kernels() -> int:
     width = max(len(known.name) for known in kernels())
     for known in kernels():
         print(f"{known.name:{width}}  {known.summary}")
-    return 0
-
-
-def print_profiles() -> int:
-    """One line for each built-in profile."""
-    width = max(map(len, profile_names()))
-    for name in profile_names():
-        print(f"{name:{width}}  {load_profile(name).description}")
     return 0
 
 

@@ -17,6 +17,7 @@ import pytest
 from sim.cli import run_command
 from sim.state.dtypes import EVENT
 from sim.state.events import BY_NAME
+from sim.timing.profile import PROFILES_DIRECTORY, profile_names
 
 COMMAND = [sys.executable, "-m", "sim.cli"]
 RAM_PA, IMAGE_PA = 0x4000_0000, 0x4008_0000
@@ -276,9 +277,23 @@ def test_list_profiles_and_version_answer(capsys: pytest.CaptureFixture[str]) ->
     listed = capsys.readouterr().out.splitlines()
     assert any(line.startswith("rendezvous ") for line in listed)
     assert run_command(["profiles"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["cortex-a53", "cortex-a72", "neoverse-n1"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == profile_names()
     assert run_command(["--version"]) == 0
     assert re.fullmatch(r"quiesce \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_a_profile_is_checked_and_every_mistake_gets_a_line(capsys: pytest.CaptureFixture[str], write: Callable[[str, str | bytes], str]) -> None:
+    assert run_command(["profiles", "--check", "neoverse-n1"]) == 0
+    assert capsys.readouterr().out == "neoverse-n1 is complete and consistent\n"
+    text = (PROFILES_DIRECTORY / "cortex-a72.toml").read_text(encoding="utf-8")
+    path = write("mine.toml", text.replace("issue_width = 3", "isue_width = 3").replace("dram_ns = 120", "dram_ns = -1"))
+    lines = text.splitlines()
+    wrong = [next(number for number, line in enumerate(lines, 1) if line.startswith(key)) for key in ("issue_width", "dram_ns")]
+    assert run_command(["profiles", "--check", path]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.splitlines() == [
+        f"{path}:{wrong[0]}: unknown key pipeline.isue_width (did you mean issue_width?)",
+        f"{path}:{wrong[1]}: memory.dram_ns must be from 0 to 1000000, not -1"]
 
 
 def test_no_colour_codes_when_piped() -> None:

@@ -4,35 +4,21 @@ A profile is a file of facts, each with its source or the word `estimate` beside
 copying one. Every key must be there and none may be unknown, so that a misspelt cost never counts as nothing.
 """
 
-import tomllib
-from dataclasses import dataclass, fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Final
 
 from sim.arch.id_registers import HARDWARE_UPDATES, L1I_POLICIES, LINE_BYTES, PA_RANGES, Caches, Identity
 from sim.arch.instruction import COST_CLASSES
 from sim.errors import UserError
+from sim.timing.profile_consistency import complaints
+from sim.timing.profile_reader import Choice, Range, Reader
 
 PROFILES_DIRECTORY: Final = Path(__file__).parent / "profiles"
 REPLACEMENTS: Final = ("fifo", "random")
 CYCLES_MOST: Final = 1_000_000                  # no single cost is longer: a slip of units, not a core
 ENTRIES_MOST: Final = 65_536
-
-
-class Range(NamedTuple):
-    """A whole number's least and most, both allowed."""
-
-    least: int
-    most: int
-
-
-class Choice(NamedTuple):
-    """The values allowed."""
-
-    allowed: tuple[object, ...]
-
 
 Entries = Annotated[int, Range(1, ENTRIES_MOST)]
 EntryBytes = Annotated[int, Range(4096, 1 << 40)]
@@ -183,8 +169,23 @@ def profile_names() -> list[str]:
 def load_profile(name_or_path: str | Path) -> Profile:
     """The built-in profile of a name, or the one in a file (anything with a `/` or ending in `.toml`).
 
-    Raises UserError, naming the file and the key, when there is no such profile or the file is not a complete and correct one.
+    Raises UserError, naming the file, the line and the key, when there is no such profile or the file is not a complete and correct one.
     """
+    reader, profile = _read(name_or_path)
+    if profile is None:
+        raise UserError(reader.texts()[0])
+    return profile
+
+
+def check_profile(name_or_path: str | Path) -> list[str]:
+    """Everything that is wrong with a profile, a line each; none if it is complete and correct.
+
+    A profile is held together as a whole only once each of its keys is right. Raises UserError if it is not there or no TOML.
+    """
+    return _read(name_or_path)[0].texts()
+
+
+def _read(name_or_path: str | Path) -> tuple[Reader, Profile | None]:
     text = str(name_or_path)
     if "/" in text or text.endswith(".toml"):
         path = Path(name_or_path)
@@ -192,87 +193,9 @@ def load_profile(name_or_path: str | Path) -> Profile:
         path = PROFILES_DIRECTORY / f"{text}.toml"
     else:
         raise UserError(f"unknown profile {text!r}: built in are {', '.join(profile_names())}, or give the path of a .toml file")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"profile {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"profile {path}: not TOML: {error}") from None
-    reader = _Reader(str(path))
-    profile: Profile = reader.build(Profile, table, "")
-    reader.check_geometry(profile)
-    return profile
-
-
-class _Reader:
-    """Turns tables into dataclasses; knows the file, so that every complaint names it."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-
-    def fail(self, message: str) -> UserError:
-        return UserError(f"profile {self.file}: {message}")
-
-    def build(self, kind: type[Any], table: object, where: str) -> Any:
-        """An instance of a dataclass from a table whose keys are its fields; where is "" or ends in a dot."""
-        if not isinstance(table, dict):
-            raise self.fail(f"{where.rstrip('.')} must be a table")
-        self.check_keys(table, [item.name for item in fields(kind)], where)
-        hints = get_type_hints(kind, include_extras=True)
-        return kind(**{name: self.value(hints[name], table[name], where + name) for name in hints})
-
-    def check_keys(self, table: dict[str, object], expected: list[str], where: str) -> None:
-        """Refuse what is unknown, with what was probably meant, then what is missing."""
-        for key in table:
-            if key not in expected:
-                close = get_close_matches(key, expected, n=1)
-                raise self.fail(f"unknown key {where}{key}" + (f" (did you mean {close[0]}?)" if close else ""))
-        for key in expected:
-            if key not in table:
-                raise self.fail(f"missing key {where}{key}")
-
-    def value(self, hint: Any, given: object, key: str) -> Any:
-        """One value, checked against its type and its rule."""
-        rule: object = _ARCHITECTURE_RULES.get(key.rpartition(".")[2])
-        if get_origin(hint) is Annotated:
-            hint, rule = get_args(hint)
-        if isinstance(hint, type) and is_dataclass(hint):
-            return self.build(hint, given, key + ".")
-        if get_origin(hint) is MappingProxyType:
-            return self.by_class(given, key)
-        if type(given) is not hint:                         # type(), not isinstance(): true is no number
-            raise self.fail(f"{key} must be {_TYPE_TEXT[hint]}, not {given!r}")
-        if isinstance(rule, Choice) and given not in rule.allowed:
-            raise self.fail(f"{key} must be one of {', '.join(str(choice) for choice in rule.allowed)}, not {given!r}")
-        if isinstance(rule, Range) and isinstance(given, int) and not rule.least <= given <= rule.most:
-            raise self.fail(f"{key} must be from {rule.least} to {rule.most}, not {given}")
-        return given
-
-    def by_class(self, given: object, key: str) -> MappingProxyType[str, int]:
-        """A table of costs, one for each class of instruction."""
-        if not isinstance(given, dict):
-            raise self.fail(f"{key} must be a table")
-        self.check_keys(given, list(COST_CLASSES), key + ".")
-        return MappingProxyType({name: self.value(Cycles, given[name], f"{key}.{name}") for name in COST_CLASSES})
-
-    def check_geometry(self, profile: Profile) -> None:
-        """What no single key can say: sets must be a power of two, L1 TLBs fully associative, caches made of whole sets."""
-        tlb = profile.tlb
-        for name, geometry in (("l1i", tlb.l1i), ("l1d", tlb.l1d), ("l2", tlb.l2), ("walk_cache", tlb.walk_cache)):
-            if geometry.entries % geometry.ways or not _is_power_of_two(geometry.sets):
-                raise self.fail(f"tlb.{name}.entries must be tlb.{name}.ways times a power of two, not {geometry.entries}")
-            if isinstance(geometry, TLBGeometry) and not _is_power_of_two(geometry.max_entry_bytes):
-                raise self.fail(f"tlb.{name}.max_entry_bytes must be a power of two, not {geometry.max_entry_bytes}")
-        for name, geometry in (("l1i", tlb.l1i), ("l1d", tlb.l1d)):
-            if geometry.sets != 1:
-                raise self.fail(f"tlb.{name}.ways must equal tlb.{name}.entries: level 1 TLBs are fully associative")
-        for name, cache in (("l1i", profile.caches.l1i), ("l1d", profile.caches.l1d), ("l2", profile.caches.l2)):
-            if cache.size_bytes % (cache.ways * LINE_BYTES) or not _is_power_of_two(cache.sets):
-                raise self.fail(f"caches.{name}.size_bytes must be its ways times {LINE_BYTES} times a power of two, not {cache.size_bytes}")
-
-
-_TYPE_TEXT: Final = {int: "a whole number", str: "a string", bool: "true or false"}
-
-
-def _is_power_of_two(value: int) -> bool:
-    return value > 0 and value & value - 1 == 0
+    reader = Reader(path, COST_CLASSES, Cycles, _ARCHITECTURE_RULES)
+    profile: Profile | None = reader.read(Profile)
+    if profile is not None:
+        for key, message in complaints(profile):
+            reader.complain(key, message)
+    return reader, None if reader.problems else profile

@@ -43,10 +43,11 @@ def test_physical_address_size_covers_ram_and_every_redistributor(name: str) -> 
 
 def test_published_main_id_registers_name_the_parts() -> None:
     assert {name: read(name, "MIDR_EL1") >> 4 & 0xFFF for name in profile_names()} == {
-        "cortex-a53": 0xD03, "cortex-a72": 0xD08, "neoverse-n1": 0xD0C}
+        "cortex-a53": 0xD03, "cortex-a55": 0xD05, "cortex-a72": 0xD08, "cortex-a76": 0xD0B, "neoverse-n1": 0xD0C, "neoverse-v1": 0xD40,
+        "neoverse-n2": 0xD49, "graviton2-like": 0xD0C, "kunpeng920-like": 0xD01, "thunderx2-like": 0x0AF}
 
 
-def test_only_neoverse_n1_says_that_hardware_updates_descriptors() -> None:
+def test_of_these_only_neoverse_n1_says_that_hardware_updates_descriptors() -> None:
     assert [nibble(read(name, "ID_AA64MMFR1_EL1"), 0) for name in ("cortex-a53", "cortex-a72", "neoverse-n1")] == [0, 0, 2]
 
 
