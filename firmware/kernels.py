@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from firmware import boot_pcpu, flagging, own_table, parking
+from firmware import benchmarks, boot_pcpu, flagging, own_table, parking
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
 from firmware.schemes import SCHEMES
@@ -102,6 +102,8 @@ _KERNELS = (
     Kernel("parking", "a descriptor is broken and made while the others are parked; options say what it maps", 4,
            options=MappingProxyType({**parking.NUMBERS, **parking.OPTIONS}), constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}),
            marks=("mark_parked", "mark_unparked", "mark_broken", "mark_make")),
+    Kernel("bench_ipi", "functions are called on other PEs as Linux does it, in the scenarios of its IPI benchmark", 4,
+           options=benchmarks.IPI_OPTIONS, marks=benchmarks.IPI_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),

@@ -125,7 +125,8 @@ DEVICE_CONSTANTS = {
     "GICR_SGI_FRAME": 0x1_0000, "GICR_IGROUPR0": 0x0080, "GICR_ISENABLER0": 0x0100, "GICR_ICENABLER0": 0x0180,
     "GICR_ICPENDR0": 0x0280, "GICR_IPRIORITYR0": 0x0400, "GICR_IPRIORITYR_BYTES": 32, "GICR_IGRPMODR0": 0x0D00,
     "GIC_PRIORITY": 0xA0, "GIC_PRIORITY_MASK": 0xF0, "SGI1R_INTID_SHIFT": 24, "SGI1R_AFF1_SHIFT": 16, "SGI_ENABLES": 0xFFFF,
-    "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "SGI_STOP": 4, "SGI_PARK": 0, "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
+    "SGI_RENDEZVOUS": 2, "SGI_PING": 3, "SGI_STOP": 4, "SGI_PARK": 0, "SGI_CALL_FUNCTION": 5, "SGI_LEAVE_IDLE": 6,
+    "PPI_VIRTUAL_TIMER": 27, "AFFINITY_GROUP_PES": 16, "AFFINITY_GROUP_SHIFT": 4,
     "PSCI_CPU_ON_HIGH": 0xC400, "PSCI_CPU_ON_LOW": 0x0003, "PSCI_ALREADY_ON": 4,
     "SYS_EXIT": 0x18, "ADP_STOPPED_APPLICATION_EXIT": 0x2_0026,
     "EXIT_OK": 0, "EXIT_WRONG": 1, "EXIT_UNEXPECTED": 3, "EXIT_PANIC": 4, "EXIT_STOP_TIMEOUT": 5,
@@ -139,6 +140,16 @@ PARK_OFFSETS = {"PARK_SPINNING": 0, "PARK_DONE": 8, "PARK_BYTES": 16, "PARK_INIT
 PARK_VA = KERNEL_VA + (8 << 30)                         # an L1 descriptor of its own: nothing else is mapped there, so nothing changes it
 PARK_RUN_BYTES = 16 * PAGE_BYTES                        # the end of the data run's memory, and aligned to its size
 PARK_PAGES = ("PARK_L2", "PARK_L3", "EMPTY_TABLE", "PARK_FLAGS", "PARK_SLOTS")  # a page each, the slots of 256 PEs four
+
+# what the benchmarks keep, a line each, in the free pages and, where it may be large, in the pool (asm/bench.inc says where): a call of a
+# function on another PE and that PE's queue of calls (Linux's call_single_data, call_single_queue), a node of the combining tree, the clock
+BENCH_OFFSETS = {"CSD_NEXT": 0, "CSD_FUNCTION": 8, "CSD_ARG": 16, "CSD_FLAGS": 24, "NODE_COUNT": 0, "NODE_GENERATION": 4,
+                 "CLOCK_SEQUENCE": 0, "CLOCK_LAST": 8, "CLOCK_FACTOR": 16, "CLOCK_SHIFT": 24, "CLOCK_BASE": 32,
+                 "QUEUES_OFFSET": 0, "NODES_OFFSET": 4 * PAGE_BYTES, "BENCH_WORDS_OFFSET": 6 * PAGE_BYTES,
+                 "BENCH_LOCK": 0, "BENCH_TIME": 64, "BENCH_CLOCK": 128, "BENCH_FINISHED": 192}
+BENCH_CONSTANTS = {"LINE_BYTES": 64, "LINE_SHIFT": 6, "CSD_FLAG_LOCK_BIT": 0, "CSD_FLAGS_WAITED_FOR": 3, "TREE_ARITY_SHIFT": 2,
+                   "BARRIER": 0, "BARRIER_TREE": 1, "BARRIER_WFE": 2,   # how PEs wait for each other in a rendezvous; 0 by looking
+                   "SELF_BY_SGI": 0}
 
 # how PEs are started and stopped; each may be overridden
 START_CONSTANTS = {
@@ -213,7 +224,7 @@ def layout_constants(pes: int, rounds: int = 100, warmup: int = 10, *, lse: bool
     }
     tables = _table_constants(pes, stacks["STACK_TABLES"])
     kmem = _kmem_constants(STACK_RUN_PA + pes * stacks["STACK_STRIDE_BYTES"], memory_map.RAM_PA + ram_bytes, domains, domain_blocks)
-    parts = (build, fixed, _park_constants(), stacks, tables, kmem, _pcpu_constants(pes, pcpu_offset_bytes, dpcpu_bytes), START_CONSTANTS, LOAD_CONSTANTS, WORK_OFFSETS, LOAD_OFFSETS, MP_OFFSETS, PCB_OFFSETS, FRAME_OFFSETS, PMAP_OFFSETS, KMEM_OFFSETS,
+    parts = (build, fixed, _park_constants(), stacks, tables, kmem, _pcpu_constants(pes, pcpu_offset_bytes, dpcpu_bytes), START_CONSTANTS, LOAD_CONSTANTS, BENCH_OFFSETS, BENCH_CONSTANTS, WORK_OFFSETS, LOAD_OFFSETS, MP_OFFSETS, PCB_OFFSETS, FRAME_OFFSETS, PMAP_OFFSETS, KMEM_OFFSETS,
              VM_PAGE_OFFSETS, VM_PAGE_FLAGS, RESERVATION_OFFSETS, PCPU_OFFSETS, THREAD_OFFSETS, RENDEZVOUS_OFFSETS, GLOBAL_OFFSETS, DESCRIPTOR_FIELDS, REGISTER_VALUES, DEVICE_CONSTANTS)
     return {name: value for part in parts for name, value in part.items()}
 

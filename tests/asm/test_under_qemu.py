@@ -37,6 +37,7 @@ CONSOLE = {
     "stop_cpus": "stop_cpus: 3 PEs stopped of 3\nstop_cpus: all run again\n",
     "fan_out": "fan_out: {pes} PEs interrupted\n",
     "two_promotions": "two_promotions: {promotions} promotions, one after the other\n",
+    "bench_ipi": "bench_ipi: {pes} PEs called as often as expected\n",
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
     "own_block_change": "own_block_change: {changes} changes, 0 interrupts answered\n",
     "own-block": "own-block: 3 runs of 2 MB, 3 of them blocks, 6132 KB wasted\nown-block: {rounds} rounds, 0 faults healed, promoted\n",

@@ -1,0 +1,221 @@
+"""The benchmark kernels: what each can be told, which marks it passes, and how marks become rounds.
+
+A run records each passing of a mark with its PE and cycle. `mark_array` brings the log into one form, `Benchmark.samples` makes rounds of it:
+when the initiator began, and when each PE ended each phase. Warm-up is left out, and so are rounds that the run did not complete.
+
+Phases, in time order, a selection for each benchmark: initiate (until the SGIs or the TLBI are sent), deliver (until a target's vector is
+entered), enter (until what it was interrupted for begins), acknowledge (until all are known to have arrived), act, release (until all are
+known to have acted), exit (until the PE goes on; for the initiator, the end of the round).
+"""
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from firmware.rendezvous import MARK_DTYPE
+from sim.errors import SimulatorError, UserError
+
+Cycles = npt.NDArray[np.int64]
+ABSENT = -1
+IPI_SCENARIOS = ("dry run", "self-IPI", "normal IPI", "broadcast IPI", "broadcast IPI with lock")
+_DRY, _SELF, _NORMAL, _BROADCAST, _LOCK = range(len(IPI_SCENARIOS))
+IPI_MARKS = ("mark_call_start", "mark_single_sent", "mark_many_sent", "mark_taken", "mark_function", "mark_function_lock", "mark_call_ran",
+             "mark_call_done")
+IPI_OPTIONS = MappingProxyType({"SCENARIOS": (1 << len(IPI_SCENARIOS)) - 1, "TARGET": 1, "SELF_BY_SGI": 0, "IDLE": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a benchmark can be told: the constant of its assembly, its default, and the words for its values, if it has any."""
+
+    constant: str
+    default: int
+    summary: str
+    choices: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The measured rounds of one scenario, in the order in which they were run. All times in cycles, int64.
+
+    start_cycles: (rounds,), when the initiator began; of several initiators, the first. end_cycles: (rounds, pes, phases), when each PE ended
+    each phase, ABSENT where it has no part in it; one PE's times never decrease along the phases. delivery_cycles: (rounds,), from the start
+    until what is asked for was begun at the last target, None where the scenario has no target. total_cycles: (rounds,), until the initiator
+    goes on; of several, the last. operation_cycles: (rounds, issuers), of the shootdown only: what the operation of each issuer took.
+    There may be no round, if the run ended early.
+    """
+
+    scenario: str
+    phases: tuple[str, ...]
+    start_cycles: Cycles
+    end_cycles: Cycles
+    delivery_cycles: Cycles | None
+    total_cycles: Cycles
+    operation_cycles: Cycles | None = None
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds were measured."""
+        return len(self.start_cycles)
+
+
+Sampler = Callable[["Passed", Mapping[str, int]], tuple[Samples, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """A benchmark of `quiesce bench`.
+
+    kernel: name in `firmware.kernels`. options: by the name that a command line gives them. scenarios: what one run goes through, in this
+    order. marks: what the machine must be told to watch. least_pes: fewer make no sense.
+    """
+
+    name: str
+    kernel: str
+    summary: str
+    scenarios: tuple[str, ...]
+    marks: tuple[str, ...]
+    options: Mapping[str, Option]
+    least_pes: int
+    sampler: Sampler
+
+    def constants(self, pes: int, values: Mapping[str, int] = MappingProxyType({})) -> dict[str, int]:
+        """The constants of the assembly that these options ask for, the others at their defaults; to be laid over `Kernel.build_constants`.
+
+        values: by the names of `options`. Raises UserError for an unknown name, for a value out of range, for too few PEs.
+        """
+        if pes < self.least_pes:
+            raise UserError(f"bench {self.name}: {pes} PEs are too few, at least {self.least_pes} are needed")
+        for name in values:
+            if name not in self.options:
+                raise UserError(f"bench {self.name}: there is no option {name!r}; there are {', '.join(self.options) or 'none'}")
+        chosen = {option.constant: values.get(name, option.default) for name, option in self.options.items()}
+        for name, option in self.options.items():
+            least, most = _limits(option, pes)
+            if not least <= chosen[option.constant] <= most:
+                raise UserError(f"bench {self.name}: {name} is {chosen[option.constant]}, but must be {least} to {most}")
+        return chosen
+
+    def samples(self, marks: np.ndarray, constants: Mapping[str, int]) -> tuple[Samples, ...]:
+        """The rounds of a run, scenario by scenario, those that ran only.
+
+        marks: as `mark_array` gives them. constants: those with which the kernel was assembled (PES, ROUNDS, WARMUP and the options).
+        Raises SimulatorError if the marks name a PE or a symbol that there is not.
+        """
+        return self.sampler(Passed(marks, self.marks, constants["PES"]), constants)
+
+
+def _limits(option: Option, pes: int) -> tuple[int, int]:
+    """The least and the greatest value of an option, on so many PEs."""
+    if option.choices:
+        return min(option.choices.values()), max(option.choices.values())
+    return {"TARGET": (1, pes - 1), "ISSUERS": (1, pes), "SCENARIOS": (1, IPI_OPTIONS["SCENARIOS"])}[option.constant]
+
+
+def mark_array(benchmark: Benchmark, watched: Sequence[str], events: np.ndarray) -> np.ndarray:
+    """The marks of a run as `Benchmark.samples` takes them, dtype MARK_DTYPE, symbol an index in benchmark.marks.
+
+    watched: Machine.watched. events: the log's events of the kind "mark" (fields cycle, pe, a: index in watched). Marks that are not the
+    benchmark's are left out.
+    """
+    number_of = np.array([benchmark.marks.index(name) if name in benchmark.marks else len(benchmark.marks) for name in watched], np.int64)
+    numbers = number_of[events["a"].astype(np.int64)]
+    known = numbers < len(benchmark.marks)
+    marks = np.zeros(int(known.sum()), MARK_DTYPE)
+    marks["cycle"], marks["pe"], marks["symbol"] = events["cycle"][known], events["pe"][known], numbers[known]
+    return marks
+
+
+class Passed:
+    """When each PE passed each mark, in its own order."""
+
+    def __init__(self, marks: np.ndarray, names: tuple[str, ...], pes: int) -> None:
+        if marks.dtype != MARK_DTYPE or len(marks) and (marks["pe"].max() >= pes or marks["symbol"].max() >= len(names)):
+            raise SimulatorError(f"marks of a benchmark with {pes} PEs and {len(names)} symbols: dtype {marks.dtype}, or one beyond these")
+        self.pes = pes
+        self._names = names
+        order = np.lexsort((np.arange(len(marks)), marks["symbol"], marks["pe"]))
+        self._cycles = marks["cycle"][order].astype(np.int64)
+        keys = marks["pe"][order].astype(np.int64) * len(names) + marks["symbol"][order]
+        self._first = np.searchsorted(keys, np.arange(pes * len(names) + 1))
+        self._taken: dict[tuple[int, str], int] = {}
+
+    def all(self, pe: int, name: str) -> Cycles:
+        """Every passing of one mark by one PE."""
+        key = pe * len(self._names) + self._names.index(name)
+        return self._cycles[self._first[key]:self._first[key + 1]]
+
+    def next(self, pe: int, name: str, count: int) -> Cycles:
+        """The next `count` passings that were not asked for yet; fewer if there are no more."""
+        begin = self._taken.get((pe, name), 0)
+        self._taken[pe, name] = begin + count
+        return self.all(pe, name)[begin:begin + count]
+
+    def last_before(self, pe: int, name: str, times: Cycles) -> Cycles:
+        """For each time the last passing of a mark by that PE that is not later; shorter if one has none."""
+        passed = self.all(pe, name)
+        places = np.searchsorted(passed, times, side="right") - 1
+        found: Cycles = passed[places[places >= 0]] if (places >= 0).all() else passed[:0]
+        return found
+
+
+def _rounds(scenario: str, phases: tuple[str, ...], warmup: int, start: Cycles, done: Cycles, ends: Mapping[tuple[int, str], Cycles], pes: int,
+            delivered: str | None) -> Samples:
+    """Samples from what each PE passed: ends by PE and phase, an entry for each round; delivered: the phase at whose end a target is reached."""
+    complete = min(len(start), len(done), *(len(times) for times in ends.values()))
+    end_cycles = np.full((complete, pes, len(phases)), ABSENT, np.int64)
+    for (pe, phase), times in ends.items():
+        end_cycles[:, pe, phases.index(phase)] = times[:complete]
+    measured = slice(min(warmup, complete), complete)
+    begun = None if delivered is None else end_cycles[measured, :, phases.index(delivered)].max(axis=1) - start[measured]
+    return Samples(scenario, phases, start[measured], end_cycles[measured], begun, done[measured] - start[measured])
+
+
+def _ipi_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Samples, ...]:
+    """bench_ipi: PE 0 is the initiator; a scenario's targets pass their marks once a round."""
+    pes, count = constants["PES"], constants["ROUNDS"] + constants["WARMUP"]
+    found = []
+    for scenario, name in enumerate(IPI_SCENARIOS):
+        if not constants["SCENARIOS"] >> scenario & 1:
+            continue
+        start, done = passed.next(0, "mark_call_start", count), passed.next(0, "mark_call_done", count)
+        ends = {(0, "exit"): done}
+        interrupted = scenario > _SELF or scenario == _SELF and bool(constants["SELF_BY_SGI"])
+        if interrupted:                 # one that interrupts itself may pass its vector before the mark behind the send
+            sent = passed.next(0, "mark_many_sent" if scenario > _NORMAL else "mark_single_sent", count)
+            ends |= {(0, "initiate"): sent} if scenario != _SELF else {}
+        for pe in {_DRY: range(0), _SELF: range(1), _NORMAL: (constants["TARGET"],)}.get(scenario, range(1, pes)):
+            began = passed.next(pe, "mark_function_lock" if scenario == _LOCK else "mark_function", count)
+            ends[pe, "enter"] = began
+            if interrupted:
+                ends[pe, "deliver"] = passed.last_before(pe, "mark_taken", began)
+                ends[pe, "act"] = passed.next(pe, "mark_call_ran", count)
+        phases = tuple(phase for phase in ("initiate", "deliver", "enter", "act", "exit") if any(phase == held for _, held in ends))
+        found.append(_rounds(name, phases, constants["WARMUP"], start, done, ends, pes, "enter" if scenario != _DRY else None))
+    return tuple(found)
+
+
+IDLE_OPTION = Option("IDLE", 1, "what PEs do that have nothing to do", MappingProxyType({"busy": 0, "wfi": 1}))
+IPI = Benchmark(
+    "ipi", "bench_ipi", "the scenarios of Linux's IPI benchmark: delivery and total", IPI_SCENARIOS, IPI_MARKS, MappingProxyType({
+        "scenarios": Option("SCENARIOS", IPI_OPTIONS["SCENARIOS"], "a bit for each scenario that is run"),
+        "target": Option("TARGET", IPI_OPTIONS["TARGET"], "the PE that the normal IPI goes to"),
+        "self": Option("SELF_BY_SGI", IPI_OPTIONS["SELF_BY_SGI"], "how PE 0 calls itself: as Linux, or by an SGI",
+                       MappingProxyType({"call": 0, "sgi": 1})),
+        "idle": IDLE_OPTION}), 2, _ipi_samples)
+_BENCHMARKS = (IPI,)
+
+
+def benchmarks() -> tuple[Benchmark, ...]:
+    """All benchmarks."""
+    return _BENCHMARKS
+
+
+def benchmark(name: str) -> Benchmark:
+    """The benchmark of that name. Raises UserError if there is none."""
+    for known in _BENCHMARKS:
+        if known.name == name:
+            return known
+    raise UserError(f"there is no benchmark {name!r}; there are {', '.join(known.name for known in _BENCHMARKS)}")
