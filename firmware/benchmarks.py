@@ -14,15 +14,22 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from firmware.layout import BENCH_CONSTANTS
 from firmware.rendezvous import MARK_DTYPE
 from sim.errors import SimulatorError, UserError
 
 Cycles = npt.NDArray[np.int64]
 ABSENT = -1
+PHASES = ("initiate", "deliver", "enter", "acknowledge", "act", "release", "exit")
 IPI_SCENARIOS = ("dry run", "self-IPI", "normal IPI", "broadcast IPI", "broadcast IPI with lock")
 _DRY, _SELF, _NORMAL, _BROADCAST, _LOCK = range(len(IPI_SCENARIOS))
 IPI_MARKS = ("mark_call_start", "mark_single_sent", "mark_many_sent", "mark_taken", "mark_function", "mark_function_lock", "mark_call_ran",
              "mark_call_done")
+_COUNTER_MARKS = ("mark_round_start", "mark_sgi_sent", "mark_gathered", "mark_acted", "mark_released", "mark_all_done")
+_TREE_MARKS = ("mark_tree_start", "mark_tree_sent", "mark_tree_gathered", "mark_tree_acted", "mark_tree_released", "mark_tree_done")
+RENDEZVOUS_MARKS = (*_COUNTER_MARKS, *_TREE_MARKS, "mark_taken", "mark_entered", "mark_exited")
+BARRIERS = MappingProxyType({"counters": 0, "tree": BENCH_CONSTANTS["BARRIER_TREE"], "wfe": BENCH_CONSTANTS["BARRIER_WFE"]})
+RENDEZVOUS_OPTIONS = MappingProxyType({"BARRIER": BARRIERS["counters"], "IDLE": 1})
 IPI_OPTIONS = MappingProxyType({"SCENARIOS": (1 << len(IPI_SCENARIOS)) - 1, "TARGET": 1, "SELF_BY_SGI": 0, "IDLE": 1})
 
 
@@ -69,7 +76,7 @@ class Benchmark:
     """A benchmark of `quiesce bench`.
 
     kernel: name in `firmware.kernels`. options: by the name that a command line gives them. scenarios: what one run goes through, in this
-    order. marks: what the machine must be told to watch. least_pes: fewer make no sense.
+    order, or one of which an option chooses. marks: what the machine must be told to watch. least_pes: fewer make no sense.
     """
 
     name: str
@@ -192,9 +199,24 @@ def _ipi_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Samples,
             if interrupted:
                 ends[pe, "deliver"] = passed.last_before(pe, "mark_taken", began)
                 ends[pe, "act"] = passed.next(pe, "mark_call_ran", count)
-        phases = tuple(phase for phase in ("initiate", "deliver", "enter", "act", "exit") if any(phase == held for _, held in ends))
+        phases = tuple(phase for phase in PHASES if any(phase == held for _, held in ends))
         found.append(_rounds(name, phases, constants["WARMUP"], start, done, ends, pes, "enter" if scenario != _DRY else None))
     return tuple(found)
+
+
+def _rendezvous_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Samples, ...]:
+    """bench_rendezvous: PE 0 is the initiator, everyone else a target; all but it leave when their handler does."""
+    pes, count = constants["PES"], constants["ROUNDS"] + constants["WARMUP"]
+    barrier = next(name for name, number in BARRIERS.items() if number == constants["BARRIER"])
+    start, sent, gathered, acted, released, done = _TREE_MARKS if barrier == "tree" else _COUNTER_MARKS
+    ends = {(0, "initiate"): passed.next(0, sent, count), (0, "exit"): passed.next(0, done, count)}
+    for pe in range(pes):
+        if pe:
+            entered = passed.next(pe, "mark_entered", count)
+            ends |= {(pe, "deliver"): passed.last_before(pe, "mark_taken", entered), (pe, "enter"): entered,
+                     (pe, "exit"): passed.next(pe, "mark_exited", count)}
+        ends |= {(pe, phase): passed.next(pe, mark, count) for phase, mark in (("acknowledge", gathered), ("act", acted), ("release", released))}
+    return (_rounds(barrier, PHASES, constants["WARMUP"], passed.next(0, start, count), ends[0, "exit"], ends, pes, "enter"),)
 
 
 IDLE_OPTION = Option("IDLE", 1, "what PEs do that have nothing to do", MappingProxyType({"busy": 0, "wfi": 1}))
@@ -205,7 +227,11 @@ IPI = Benchmark(
         "self": Option("SELF_BY_SGI", IPI_OPTIONS["SELF_BY_SGI"], "how PE 0 calls itself: as Linux, or by an SGI",
                        MappingProxyType({"call": 0, "sgi": 1})),
         "idle": IDLE_OPTION}), 2, _ipi_samples)
-_BENCHMARKS = (IPI,)
+RENDEZVOUS = Benchmark(
+    "rendezvous", "bench_rendezvous", "all PEs meet, act, meet again", tuple(BARRIERS), RENDEZVOUS_MARKS, MappingProxyType({
+        "barrier": Option("BARRIER", RENDEZVOUS_OPTIONS["BARRIER"], "how PEs wait for each other", BARRIERS), "idle": IDLE_OPTION}), 2,
+    _rendezvous_samples)
+_BENCHMARKS = (IPI, RENDEZVOUS)
 
 
 def benchmarks() -> tuple[Benchmark, ...]:

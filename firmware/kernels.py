@@ -104,6 +104,8 @@ _KERNELS = (
            marks=("mark_parked", "mark_unparked", "mark_broken", "mark_make")),
     Kernel("bench_ipi", "functions are called on other PEs as Linux does it, in the scenarios of its IPI benchmark", 4,
            options=benchmarks.IPI_OPTIONS, marks=benchmarks.IPI_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),
+    Kernel("bench_rendezvous", "PE 0 gathers the others, which meet at counters or in a tree, looking or sleeping", 4,
+           options=benchmarks.RENDEZVOUS_OPTIONS, marks=benchmarks.RENDEZVOUS_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),

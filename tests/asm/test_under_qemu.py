@@ -38,6 +38,7 @@ CONSOLE = {
     "fan_out": "fan_out: {pes} PEs interrupted\n",
     "two_promotions": "two_promotions: {promotions} promotions, one after the other\n",
     "bench_ipi": "bench_ipi: {pes} PEs called as often as expected\n",
+    "bench_rendezvous": "bench_rendezvous: {all_actions} actions, none missing\n",
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
     "own_block_change": "own_block_change: {changes} changes, 0 interrupts answered\n",
     "own-block": "own-block: 3 runs of 2 MB, 3 of them blocks, 6132 KB wasted\nown-block: {rounds} rounds, 0 faults healed, promoted\n",
@@ -97,7 +98,7 @@ def stop_where_it_hangs(image: GnuImage, pes: int, console: Path, text: str) -> 
 def test_a_kernel_that_ends_says_what_it_promises(built_in: Kernel, build: Build) -> None:
     pes, rounds = built_in.default_pes, 37
     expected = CONSOLE[built_in.name].format(pes=pes, rounds=rounds, product=pes * rounds, promotions=2 * rounds + 2, changes=(pes - 1) * rounds,
-                                             any="@")
+                                             all_actions=pes * (rounds + 3), any="@")
     threads = ("-accel", "tcg,thread=single") if built_in.name in SPINNING else ()
     console, status = run(build(built_in, built_in.build_constants(pes, rounds, 3)), pes, *threads)
     assert re.fullmatch(re.escape(expected).replace("@", r"\d+"), console) and status == 0, console
