@@ -1,7 +1,7 @@
 """The words of the command line. Each command returns what is to be done; `sim.cli` does it, outside the parser's own error handling."""
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -149,3 +149,54 @@ def matrix(
     from sim.cli_matrix import execute_matrix
 
     return lambda: execute_matrix(rows or [], seeds, jobs, json)
+
+
+@app.command()
+def sweep(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A .toml file: what is the same, parameters, seeds.")],
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster, as tcp://host:8786.")] = None,
+    store: Annotated[Path | None, typer.Option(metavar="FILE", help="Where results are kept; default beside SPEC, as .sqlite.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a line for each run as CSV.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write figures and runs as JSON.")] = None,
+) -> Action:
+    """Run a kernel over parameters and seeds; what was run before is not run again."""
+    from sim.cli_sweep import SweepOptions, execute_sweep
+
+    return lambda: execute_sweep(SweepOptions(spec, jobs, dask, store, csv, json))
+
+
+bench = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True,
+                    help="Measure what a rendezvous and its parts take: percentiles, phases, skew, fit, where the cycles went.")
+app.add_typer(bench, name="bench")
+BenchPes = Annotated[str, typer.Option("--pes", metavar="A..B|N,N...", help="Numbers of PEs; A..B doubles from A and includes B.")]
+BenchProfile = Annotated[str, typer.Option("--profile", metavar="P", help="A built-in profile or the path of a .toml file.")]
+BenchFidelity = Annotated[str, typer.Option("--fidelity", metavar="F", help="timed, fast or exact.")]
+BenchRounds = Annotated[int, typer.Option("--rounds", metavar="N", help="Rounds that are measured, of each seed.")]
+BenchWarmup = Annotated[int, typer.Option("--warmup", metavar="N", help="Rounds before them that are left out.")]
+BenchSeed = Annotated[int, typer.Option("--seed", metavar="N", help="The first seed.")]
+BenchSeeds = Annotated[int, typer.Option("--seeds", metavar="N", help="How many seeds, each a run of its own.")]
+BenchJson = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")]
+BenchCsv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the percentiles as CSV.")]
+BenchPlot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .png or .svg.")]
+BenchJobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Processes; default one for each processor.")]
+
+
+def _bench(benchmark: str, given: dict[str, str | None], **options: Any) -> Action:
+    from sim.cli_bench import BenchOptions, execute_bench
+
+    return lambda: execute_bench(BenchOptions(benchmark, given, **options))
+
+
+@bench.command(name="ipi")
+def bench_ipi(
+    pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
+    warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
+    plot: BenchPlot = None, jobs: BenchJobs = None,
+    idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What the other PEs do meanwhile.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="N", help="The PE that the normal IPI goes to.")] = None,
+    self_: Annotated[str | None, typer.Option("--self", metavar="call|sgi", help="How PE 0 calls itself: as Linux, or by an SGI.")] = None,
+) -> Action:
+    """Linux's IPI benchmark: dry run, self, one target, broadcast, broadcast with lock; delivery and total."""
+    return _bench("ipi", {"idle": idle, "target": target, "self": self_}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
+                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)

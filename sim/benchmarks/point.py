@@ -17,15 +17,17 @@ INITIATOR, OTHERS, EVERYONE = "initiator", "others", "all"
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What one run gave. total_cycles: (rounds,). delivery_cycles: (rounds, targets), targets possibly 0. rounds: None where it has no phases.
+    """What one run gave.
 
-    stacks: of the PEs by their part (INITIATOR, OTHERS, EVERYONE), over the measured rounds.
+    total_cycles: (rounds,). delivery_cycles: (rounds, 1), until the last target was reached, or (rounds, 0) where there is none.
+    operation_cycles: (rounds, issuers), what each issuer's operation took, or (rounds, 0). stacks: of the PEs by their part (INITIATOR, OTHERS, EVERYONE), over the measured rounds.
     """
 
     seed: int
     total_cycles: Cycles
     delivery_cycles: Cycles
-    rounds: Rounds | None
+    operation_cycles: Cycles
+    rounds: Rounds
     stacks: dict[str, Stack]
     host_seconds: float
 
@@ -34,8 +36,9 @@ class Sample:
 class Point:
     """A scenario on a number of PEs.
 
-    rounds: of all seeds together, as many as `total` has values. delivery: of all targets of all rounds, None where nobody is a target.
-    phases, skews: empty for a scenario without phases. stacks: all seeds added up.
+    rounds: of all seeds together, as many as `total` has values. delivery: until the last target is reached, None where nobody is one.
+    operation: of all issuers of all rounds, None where issuers are not told apart. skews: of phases that several PEs end. stacks: all
+    seeds added up.
     """
 
     scenario: str
@@ -45,6 +48,7 @@ class Point:
     rounds: int
     total: Distribution
     delivery: Distribution | None
+    operation: Distribution | None
     buckets: tuple[Bucket, ...]
     phases: tuple[Phase, ...]
     skews: tuple[Skew, ...]
@@ -60,11 +64,15 @@ class Point:
         """Nanoseconds of so many cycles."""
         return cycles * 1e9 / self.clock_hz
 
+    @property
+    def _distributions(self) -> tuple[tuple[str, Distribution | None], ...]:
+        return ("total", self.total), ("delivery", self.delivery), ("operation", self.operation)
+
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return {
             "scenario": self.scenario, "pes": self.pes, "clock_hz": self.clock_hz, "seeds": list(self.seeds), "rounds": self.rounds,
-            "total": self.total.to_json(self.clock_hz), "delivery": self.delivery.to_json(self.clock_hz) if self.delivery else None,
+            **{name: distribution.to_json(self.clock_hz) if distribution else None for name, distribution in self._distributions},
             "histogram": [{"least_cycles": one.least, "below_cycles": one.bound, "count": one.count} for one in self.buckets],
             "phases": [one.to_json(self.clock_hz) for one in self.phases], "skew": [one.to_json(self.clock_hz) for one in self.skews],
             "stacks": {name: one.to_json() for name, one in self.stacks.items()},
@@ -73,7 +81,7 @@ class Point:
     def flat(self) -> dict[str, Any]:
         """One level of plain values: a line of the CSV, the same columns for every point."""
         values: dict[str, Any] = {"scenario": self.scenario, "pes": self.pes, "clock_hz": self.clock_hz, "rounds": self.rounds}
-        for name, distribution in (("total", self.total), ("delivery", self.delivery)):
+        for name, distribution in self._distributions:
             for figure in ("minimum", "p50", "p90", "p99", "p999", "maximum", "mean"):
                 cycles = getattr(distribution, figure) if distribution else None
                 values[f"{name}_{figure}_cycles"] = cycles
@@ -84,21 +92,21 @@ class Point:
 def point(scenario: str, pes: int, clock_hz: int, samples: Sequence[Sample], rounds: int) -> Point:
     """Sum up. rounds: how many each sample must have. Raises SimulatorError if one has another number: a round is never missing silently."""
     for sample in samples:
-        if len(sample.total_cycles) != rounds or len(sample.delivery_cycles) != rounds or (sample.rounds and sample.rounds.count != rounds):
+        counts = {len(sample.total_cycles), len(sample.delivery_cycles), len(sample.operation_cycles), sample.rounds.count}
+        if counts != {rounds}:
             raise SimulatorError(f"{scenario} on {pes} PEs, seed {sample.seed}: {len(sample.total_cycles)} samples of {rounds} rounds")
-    totals, deliveries = (np.concatenate([getattr(sample, name).ravel() for sample in samples]) for name in ("total_cycles", "delivery_cycles"))
-    several = [sample.rounds for sample in samples if sample.rounds is not None]
-    together = _join(several) if several else None
+    together = Rounds(samples[0].rounds.phases, np.concatenate([sample.rounds.start_cycles for sample in samples]),
+                      np.concatenate([sample.rounds.end_cycles for sample in samples]))
+    total, delivery, operation = (np.concatenate([getattr(sample, f"{name}_cycles").ravel() for sample in samples])
+                                  for name in ("total", "delivery", "operation"))
+    if len(total) != rounds * len(samples):
+        raise SimulatorError(f"{scenario} on {pes} PEs: {len(total)} samples of {rounds} rounds with {len(samples)} seeds")
     return Point(
-        scenario=scenario, pes=pes, clock_hz=clock_hz, seeds=tuple(sample.seed for sample in samples), rounds=len(totals),
-        total=Distribution.of(totals), delivery=Distribution.of(deliveries) if len(deliveries) else None, buckets=histogram(totals),
-        phases=attribute(together) if together else (), skews=skews(together) if together else (),
-        stacks={name: _add([sample.stacks[name] for sample in samples]) for name in samples[0].stacks},
+        scenario=scenario, pes=pes, clock_hz=clock_hz, seeds=tuple(sample.seed for sample in samples), rounds=len(total),
+        total=Distribution.of(total), delivery=Distribution.of(delivery) if len(delivery) else None,
+        operation=Distribution.of(operation) if len(operation) else None, buckets=histogram(total), phases=attribute(together),
+        skews=skews(together), stacks={name: _add([sample.stacks[name] for sample in samples]) for name in samples[0].stacks},
         host_seconds=sum(sample.host_seconds for sample in samples))
-
-
-def _join(several: Sequence[Rounds]) -> Rounds:
-    return Rounds(several[0].phases, np.concatenate([one.start_cycles for one in several]), np.concatenate([one.end_cycles for one in several]))
 
 
 def _add(stacks: Sequence[Stack]) -> Stack:

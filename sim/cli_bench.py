@@ -1,0 +1,159 @@
+"""`quiesce bench`: benchmarks of the rendezvous and what it is made of, on the terminal, as CSV, as JSON, as a picture."""
+import csv
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sim.arch.memory_map import PES_MAX
+from sim.benchmarks.fit import POINTS_LEAST, Fit, fits
+from sim.benchmarks.numbers import pe_numbers
+from sim.benchmarks.point import Point
+from sim.benchmarks.run import ROUNDS_DEFAULT, SEEDS_DEFAULT, WARMUP_DEFAULT, Task, run_all
+from sim.benchmarks.variants import tasks_of
+from sim.cli_bench_tables import fit_table, latency_table, percentile_table, phase_table, print_histograms, skew_table, stack_table
+from sim.cli_compare import check_count, check_writable, processes, wide_console
+from sim.errors import UserError
+from sim.settings import FIDELITIES
+from sim.timing.profile import Profile, load_profile
+
+PES_LEAST = 2                           # an initiator and somebody to wait for
+PES_DEFAULT = "2..16"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """The command line of `quiesce bench`, word for word; given: the options of this benchmark alone, None where nothing was said."""
+
+    benchmark: str
+    given: Mapping[str, str | None]
+    pes: str = PES_DEFAULT
+    profile: str = "neoverse-n1"
+    rounds: int = ROUNDS_DEFAULT
+    warmup: int = WARMUP_DEFAULT
+    seed: int = 0
+    seeds: int = SEEDS_DEFAULT
+    fidelity: str = "timed"
+    json: Path | None = None
+    csv: Path | None = None
+    plot: Path | None = None
+    jobs: int | None = None
+
+
+def execute_bench(options: BenchOptions) -> int:
+    """Measure and write. Returns 0; a run that does not end as its kernel promises raises."""
+    numbers = pe_numbers(options.pes, PES_LEAST, PES_MAX)
+    for option, value, least in (("--rounds", options.rounds, 1), ("--warmup", options.warmup, 0), ("--seed", options.seed, 0), ("--seeds", options.seeds, 1)):
+        check_count(option, value, least)
+    profile = load_profile(options.profile)
+    if options.fidelity not in FIDELITIES:
+        raise UserError(f"--fidelity {options.fidelity!r}: choose {', '.join(FIDELITIES)}")
+    tasks = tasks_of(options.benchmark, options.given, numbers, Task(
+        benchmark=options.benchmark, scenario="", pes=PES_LEAST, profile=options.profile, fidelity=options.fidelity, rounds=options.rounds,
+        warmup=options.warmup, seeds=tuple(range(options.seed, options.seed + options.seeds))))
+    for path in (options.json, options.csv, options.plot):
+        check_writable(path)
+    jobs = processes(options.jobs)
+
+    from sim.cli_compile import prepare
+
+    prepare()
+    started = time.perf_counter()
+    points = run_all(tasks, jobs, _Progress(len(tasks)).show)
+    fitted = fit_scenarios(points)
+    title = f"{options.benchmark}: {describe(options, profile)}"
+    _print(wide_console(), title, points, fitted, options)
+    print(f"{sum(one.rounds for one in points)} rounds in {time.perf_counter() - started:.1f} s on {jobs} processes")
+    if options.csv is not None:
+        _write_csv(options.csv, points)
+    if options.json is not None:
+        options.json.write_text(json.dumps(to_json(options, profile, points, fitted), indent=1) + "\n", encoding="utf-8")
+    if options.plot is not None:
+        from sim.benchmarks.plot import plot
+
+        plot(options.plot, title, points, fitted)
+    return 0
+
+
+def describe(options: BenchOptions, profile: Profile) -> str:
+    """What was measured, and that the warm-up was dropped."""
+    warmup = f"after {options.warmup} of warm-up, which are left out" if options.warmup else "without warm-up"
+    seeds = f"seed {options.seed}" if options.seeds == 1 else f"seeds {options.seed} to {options.seed + options.seeds - 1}"
+    return f"{options.rounds} rounds {warmup}, {seeds}; {profile.name} at {profile.clock_hz / 1e6:g} MHz, {options.fidelity}"
+
+
+def fit_scenarios(points: Sequence[Point]) -> dict[str, tuple[Fit, ...]]:
+    """Fits of the median of the total against the number of PEs, of each scenario."""
+    found = {}
+    for scenario in dict.fromkeys(one.scenario for one in points):
+        mine = [one for one in points if one.scenario == scenario]
+        found[scenario] = fits([one.pes for one in mine], [one.total.p50 for one in mine])
+    return found
+
+
+def _print(console: Console, title: str, points: Sequence[Point], fitted: Mapping[str, Sequence[Fit]], options: BenchOptions) -> None:
+    console.out(title)
+    most = max(one.pes for one in points)
+    parts: list[tuple[str, Table]] = [("mean of a round; delivery: from the send to the handler at the target", latency_table(points)),
+                                      ("total: the whole round", percentile_table(points, lambda one: one.total))]
+    if any(one.delivery for one in points):
+        parts.append(("delivery: from the start until the last target is reached", percentile_table(points, lambda one: one.delivery)))
+    if any(one.operation for one in points):
+        parts.append(("operation: of each issuer", percentile_table(points, lambda one: one.operation)))
+    parts.append(("phases: median ns and share of all time; a phase ends when the last PE has ended it", phase_table(points)))
+    if any(one.skews for one in points):
+        parts.append(("skew: how far the PEs are apart at the end of a phase", skew_table(points)))
+    unseen = [name for name in points[0].stacks["all"].unseen]
+    within = f"; within issue: {', '.join(unseen)}" if unseen else ""
+    parts.append((f"where the cycles of a round went{within}", stack_table(points)))
+    for heading, table in parts:
+        console.out(f"\n{heading}", style="bold")
+        console.print(table)
+    console.out("\nhistograms of the total, buckets of equal width on a logarithmic scale", style="bold")
+    print_histograms(console, [one for one in points if one.pes == most])
+    console.out("\nmedian of the total against the number of PEs, least squares; the shape that best predicts points left out", style="bold")
+    if any(fitted.values()):
+        console.print(fit_table(fitted, points[0].clock_hz))
+    else:
+        console.out(f"a fit needs at least {POINTS_LEAST} numbers of PEs")
+    if options.rounds * options.seeds < 1000:
+        console.out("p99.9 of fewer than 1,000 rounds is the maximum: --rounds or --seeds give more")
+
+
+def to_json(options: BenchOptions, profile: Profile, points: Sequence[Point], fitted: Mapping[str, Sequence[Fit]]) -> dict[str, Any]:
+    """Everything, with what was asked for; the fit of each scenario, best shape first."""
+    return {
+        "benchmark": options.benchmark,
+        "arguments": {"pes": sorted({one.pes for one in points}), "profile": profile.name,
+                      "rounds": options.rounds, "warmup": options.warmup, "seed": options.seed, "seeds": options.seeds, "fidelity": options.fidelity,
+                      **{name: text for name, text in options.given.items() if text is not None}},
+        "points": [one.to_json() for one in points],
+        "fits": {scenario: [fit.to_json(profile.clock_hz) for fit in found] for scenario, found in fitted.items()},
+    }
+
+
+def _write_csv(path: Path, points: Sequence[Point]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, list(points[0].flat()))
+        writer.writeheader()
+        writer.writerows(one.flat() for one in points)
+
+
+class _Progress:
+    """One line on a terminal, kept up to date; nothing elsewhere."""
+
+    def __init__(self, count: int) -> None:
+        self._done, self._count = 0, count
+
+    def show(self, label: str) -> None:
+        """A task has ended."""
+        self._done += 1
+        if sys.stderr.isatty():
+            end = "\n" if self._done == self._count else ""
+            print(f"\r\033[K{self._done} of {self._count}: {label}", end=end, file=sys.stderr, flush=True)
