@@ -1,0 +1,141 @@
+"""One run of a sweep, in whichever process this is: from a plan and a seed to a plain document."""
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from firmware.kernels import Kernel
+from firmware.rendezvous import MARK_NAMES, RendezvousReport
+from sim.errors import SimulatorError, UserError
+from sim.experiments.kernel_build import rendezvous_of
+from sim.result import STATISTICS, Result
+from sim.sweeps.identity import simulator
+from sim.sweeps.plan import Plan, digest_of
+from sim.sweeps.profiles import profile_of_text
+
+if TYPE_CHECKING:
+    from sim.machine import Machine
+
+CONSOLE_MOST = 4096                     # characters of the guest's text that are kept: the last ones
+_TOGETHER = threading.Lock()            # a worker of a cluster may have several threads; machines share compiled state of the process
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to.
+
+    status: "ended" with a verdict, whatever it is, and a document; "failed" for what the settings cannot have; "host" for what this host could
+    not give; "other": it would have run another simulator, or another image than was planned, and did not. message: one line about the latter three.
+    """
+
+    status: Literal["ended", "failed", "host", "other"]
+    message: str = ""
+    document: Document | None = None
+
+
+def run_plan(plan: Plan, seed: int) -> Outcome:
+    """Run a point with a seed. Raises SimulatorError, with the command that shows it, for a defect of ours."""
+    with _TOGETHER:
+        if simulator() != plan.simulator:
+            return Outcome("other", f"process {os.getpid()} has {simulator()}, the sweep is one of {plan.simulator}")
+        try:
+            if _image_here(plan) != plan.image_digest:
+                return Outcome("other", f"{plan.kernel} is not what it was when the sweep began")
+            return _run(plan, seed)
+        except UserError as error:
+            return Outcome("failed", str(error))
+        except Exception as error:
+            raise SimulatorError(f"{type(error).__name__}: {error}; to see it: {command(plan, seed)}") from error
+
+
+@lru_cache(maxsize=64)
+def _image_here(plan: Plan) -> str:
+    """Digest of the image as this process builds it: once for each point."""
+    return digest_of(plan.image(0))
+
+
+def _run(plan: Plan, seed: int) -> Outcome:
+    from sim.machine import Machine
+
+    chosen, constants, image = plan.chosen(), plan.constants(seed), plan.image(seed)
+    marks = chosen.marks if isinstance(chosen, Kernel) else ()
+    settings = {**dict(plan.machine), "seed": seed, "events": ()}
+    try:
+        machine = Machine(profile=profile_of_text(plan.profile_text, plan.profile_name), **settings)
+    except (OSError, MemoryError) as error:
+        return Outcome("host", f"{plan.pes} PEs and {settings['ram_bytes'] >> 20} MiB of RAM are more than the host gives: {error}")
+    machine.load(image, marks=marks)
+    for pe in range(1, plan.pes):
+        machine.inject_serrors(pe, plan.serror_period_cycles)
+        machine.inject_fiqs(pe, plan.fiq_period_cycles)
+    result = machine.run(plan.budget_cycles)
+    return Outcome("ended", document=_document(machine, result, constants, marks))
+
+
+def _document(machine: "Machine", result: Result, constants: Mapping[str, int], marks: Sequence[str]) -> Document:
+    """Plain values, the same on every host: no time of the host's is among them."""
+    whole = result.to_json()
+    document: Document = {name: whole[name] for name in ("verdict", "settings", "clock_hz", "cycles", "instructions")}
+    document["exit_code"] = result.verdict.exit_code
+    document["console"] = result.console[-CONSOLE_MOST:]
+    document["pes"] = result.statistics
+    measures: dict[str, int | float] = {name: sum(one[name] for one in result.statistics) for name in STATISTICS}
+    measures |= {"cycles": result.cycles, "instructions": result.instructions}
+    if result.exit_status is not None:
+        measures["exit_status"] = result.exit_status
+    document["marks"] = _marks(machine.watched, result)
+    measures |= {f"marks.{name}.passed": one["passed"] for name, one in document["marks"].items()}
+    if tuple(marks) == MARK_NAMES:
+        report = rendezvous_of(machine.watched, result, constants)
+        document["rendezvous"] = report.to_json()
+        measures |= _rendezvous_measures(report)
+    document["measures"] = measures
+    return document
+
+
+def _marks(watched: Sequence[str], result: Result) -> dict[str, dict[str, int | None]]:
+    """Of each mark, how often all PEs passed it together, and the cycles of the first and the last time."""
+    events = result.events.of("mark")
+    found: dict[str, dict[str, int | None]] = {}
+    for number, name in enumerate(watched):
+        cycles = events["cycle"][events["a"] == np.uint64(number)]
+        found[name] = {"passed": len(cycles), "first_cycle": int(cycles.min()) if len(cycles) else None,
+                       "last_cycle": int(cycles.max()) if len(cycles) else None}
+    return found
+
+
+def _rendezvous_measures(report: RendezvousReport) -> dict[str, int | float]:
+    """Each duration of all PEs together, under a name of its own."""
+    found: dict[str, int | float] = {"rendezvous.measured_rounds": report.measured_rounds}
+    for one in (*report.phases, *report.intervals):
+        if one.pe is None:
+            name = "rendezvous." + re.sub(r"[^a-z0-9]+", "_", one.name.lower()).strip("_")
+            found |= {f"{name}.minimum_cycles": one.minimum_cycles, f"{name}.median_cycles": one.median_cycles,
+                      f"{name}.p99_cycles": one.p99_cycles, f"{name}.maximum_cycles": one.maximum_cycles}
+    return found
+
+
+def command(plan: Plan, seed: int) -> str:
+    """What a person types to see such a run. A changed profile has to be written to a file first; `quiesce sweep --json` has its text."""
+    machine = dict(plan.machine)
+    words = [f"quiesce run {plan.kernel} --seed {seed} --profile {plan.profile_name} --budget {plan.budget_cycles} --ram {machine['ram_bytes']}"]
+    given = {"rounds": plan.rounds, "warmup": plan.warmup, "serror-period": plan.serror_period_cycles or None,
+             "fiq-period": plan.fiq_period_cycles or None}
+    names = {"quantum_cycles": "quantum", "bootargs": "append"}
+    given |= {names.get(name, name.replace("_", "-")): value for name, value in machine.items() if name != "ram_bytes"}
+    for name, value in given.items():
+        if value is True and name != "semihosting":
+            words.append(f"--{name}")
+        elif value is False and name == "semihosting":
+            words.append("--no-semihosting")
+        elif value is not None and not isinstance(value, bool):
+            words.append(f"--{name} {value}")
+    words += [f"--define {name}={value}" for name, value in plan.defined] + [f"--include {one}" for one in plan.include]
+    return " ".join(words)
