@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from firmware import benchmarks, boot_pcpu, flagging, own_table, parking
+from firmware.calibration import CHASE_OPTIONS, LINE_OPTIONS, SVC_OPTIONS
 from firmware.layout import layout_constants
 from firmware.rendezvous import MARK_NAMES
 from firmware.schemes import SCHEMES
@@ -106,6 +107,12 @@ _KERNELS = (
            options=benchmarks.IPI_OPTIONS, marks=benchmarks.IPI_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),
     Kernel("bench_rendezvous", "PE 0 gathers the others, which meet at counters or in a tree, looking or sleeping", 4,
            options=benchmarks.RENDEZVOUS_OPTIONS, marks=benchmarks.RENDEZVOUS_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),
+    Kernel("measure_svc", "a thread at EL0 calls a kernel that does nothing: cycles of a call", options=SVC_OPTIONS,
+           constants=MappingProxyType({"ROUNDS": 50, "WARMUP": 0})),
+    Kernel("measure_chase", "a PE follows a ring of pointers: cycles of a load, wherever the ring is held", options=CHASE_OPTIONS,
+           constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
+    Kernel("measure_line", "PE 0 and the last PE compare and swap in turn: cycles for a line to travel", 2, options=LINE_OPTIONS,
+           constants=MappingProxyType({"ROUNDS": 200, "WARMUP": 0})),
     Kernel("fault_recursion", "an exception handler stands on a pcpu page that is not mapped", verdict="recursion"),
     Kernel("vector_livelock", "a vector's first store faults into the same vector", verdict="livelock"),
     Kernel("deadlock", "all PEs sleep and nothing can wake them", 2, verdict="deadlock"),
