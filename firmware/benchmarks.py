@@ -8,7 +8,7 @@ entered), enter (until what it was interrupted for begins), acknowledge (until a
 known to have acted), exit (until the PE goes on; for the initiator, the end of the round).
 """
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -30,6 +30,10 @@ _TREE_MARKS = ("mark_tree_start", "mark_tree_sent", "mark_tree_gathered", "mark_
 RENDEZVOUS_MARKS = (*_COUNTER_MARKS, *_TREE_MARKS, "mark_taken", "mark_entered", "mark_exited")
 BARRIERS = MappingProxyType({"counters": 0, "tree": BENCH_CONSTANTS["BARRIER_TREE"], "wfe": BENCH_CONSTANTS["BARRIER_WFE"]})
 RENDEZVOUS_OPTIONS = MappingProxyType({"BARRIER": BARRIERS["counters"], "IDLE": 1})
+SHOOTDOWN_MARKS = ("mark_shootdown_start", "mark_tlbi_sent", "mark_many_sent", "mark_shootdown_complete")
+SHOOTDOWN_NUMBERS = MappingProxyType({"HOW_IPI": 1})
+SHOOTDOWN_HOW = MappingProxyType({"tlbi": 0, "ipi": SHOOTDOWN_NUMBERS["HOW_IPI"]})
+SHOOTDOWN_OPTIONS = MappingProxyType({"HOW": SHOOTDOWN_HOW["tlbi"], "ISSUERS": 1, "IDLE": 1})
 IPI_OPTIONS = MappingProxyType({"SCENARIOS": (1 << len(IPI_SCENARIOS)) - 1, "TARGET": 1, "SELF_BY_SGI": 0, "IDLE": 1})
 
 
@@ -219,6 +223,21 @@ def _rendezvous_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[S
     return (_rounds(barrier, PHASES, constants["WARMUP"], passed.next(0, start, count), ends[0, "exit"], ends, pes, "enter"),)
 
 
+def _shootdown_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Samples, ...]:
+    """bench_shootdown: each issuer initiates (until its TLBI or SGIs are sent) and acknowledges (until every PE has dropped the entry)."""
+    count, issuers = constants["ROUNDS"] + constants["WARMUP"], range(constants["ISSUERS"])
+    how = next(name for name, number in SHOOTDOWN_HOW.items() if number == constants["HOW"])
+    sent = "mark_many_sent" if how == "ipi" else "mark_tlbi_sent"
+    ends = {(pe, phase): passed.next(pe, mark, count)
+            for pe in issuers for phase, mark in (("initiate", sent), ("acknowledge", "mark_shootdown_complete"))}
+    started = [passed.next(pe, "mark_shootdown_start", count) for pe in issuers]
+    complete = min(len(times) for times in (*started, *ends.values()))
+    starts = np.stack([times[:complete] for times in started], axis=1)
+    done = np.stack([ends[pe, "acknowledge"][:complete] for pe in issuers], axis=1)
+    samples = _rounds(how, ("initiate", "acknowledge"), constants["WARMUP"], starts.min(axis=1), done.max(axis=1), ends, constants["PES"], None)
+    return (replace(samples, operation_cycles=(done - starts)[min(constants["WARMUP"], complete):]),)
+
+
 IDLE_OPTION = Option("IDLE", 1, "what PEs do that have nothing to do", MappingProxyType({"busy": 0, "wfi": 1}))
 IPI = Benchmark(
     "ipi", "bench_ipi", "the scenarios of Linux's IPI benchmark: delivery and total", IPI_SCENARIOS, IPI_MARKS, MappingProxyType({
@@ -231,7 +250,12 @@ RENDEZVOUS = Benchmark(
     "rendezvous", "bench_rendezvous", "all PEs meet, act, meet again", tuple(BARRIERS), RENDEZVOUS_MARKS, MappingProxyType({
         "barrier": Option("BARRIER", RENDEZVOUS_OPTIONS["BARRIER"], "how PEs wait for each other", BARRIERS), "idle": IDLE_OPTION}), 2,
     _rendezvous_samples)
-_BENCHMARKS = (IPI, RENDEZVOUS)
+SHOOTDOWN = Benchmark(
+    "shootdown", "bench_shootdown", "translations taken away on every PE, by TLBI or by IPI", tuple(SHOOTDOWN_HOW), SHOOTDOWN_MARKS,
+    MappingProxyType({"how": Option("HOW", SHOOTDOWN_OPTIONS["HOW"], "how the other PEs are reached", SHOOTDOWN_HOW),
+                      "issuers": Option("ISSUERS", SHOOTDOWN_OPTIONS["ISSUERS"], "PEs that do so at once, each with a page of its own"),
+                      "idle": IDLE_OPTION}), 1, _shootdown_samples)
+_BENCHMARKS = (IPI, RENDEZVOUS, SHOOTDOWN)
 
 
 def benchmarks() -> tuple[Benchmark, ...]:

@@ -3,7 +3,8 @@
 // BARRIER   0 at counters, by looking, as FreeBSD's smp_rendezvous     1 in a combining tree     2 at counters, by WFE until one changes
 // IDLE      what the other PEs do meanwhile (bench.inc)
 //
-// There is no setup, so its barrier is left out: the counters and the tree meet twice a round. Counter 3 remains, which lets the initiator go.
+// There is no setup, so its barrier is left out: PEs meet twice a round, at the counters as in the tree. Counter 3 remains, which lets the
+// initiator go.
         .include "kernel.inc"
         .include "report.inc"
         .include "bench.inc"

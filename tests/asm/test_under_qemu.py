@@ -42,6 +42,7 @@ CONSOLE = {
     "measure_svc": "measure_svc: {any} cycles for a thousand calls\n",
     "measure_chase": "measure_chase: {any} cycles for a thousand loads\n",
     "measure_line": "measure_line: {any} cycles for a thousand ways\n",
+    "bench_shootdown": "bench_shootdown: {all_rounds} operations, no read was stale\n",
     "no-promote": "no-promote: {rounds} rounds, 0 faults healed, not promoted\n",
     "own_block_change": "own_block_change: {changes} changes, 0 interrupts answered\n",
     "own-block": "own-block: 3 runs of 2 MB, 3 of them blocks, 6132 KB wasted\nown-block: {rounds} rounds, 0 faults healed, promoted\n",
@@ -101,7 +102,7 @@ def stop_where_it_hangs(image: GnuImage, pes: int, console: Path, text: str) -> 
 def test_a_kernel_that_ends_says_what_it_promises(built_in: Kernel, build: Build) -> None:
     pes, rounds = built_in.default_pes, 37
     expected = CONSOLE[built_in.name].format(pes=pes, rounds=rounds, product=pes * rounds, promotions=2 * rounds + 2, changes=(pes - 1) * rounds,
-                                             all_actions=pes * (rounds + 3), any="@")
+                                             all_actions=pes * (rounds + 3), all_rounds=rounds + 3, any="@")
     threads = ("-accel", "tcg,thread=single") if built_in.name in SPINNING else ()
     console, status = run(build(built_in, built_in.build_constants(pes, rounds, 3)), pes, *threads)
     assert re.fullmatch(re.escape(expected).replace("@", r"\d+"), console) and status == 0, console
