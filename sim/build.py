@@ -57,6 +57,7 @@ def _set_costs(state: State, profile: Profile) -> None:
         "cost_l2_hit": costs.l2_tlb_hit_cycles, "cost_walk_step": costs.walk_step_cycles, "cost_entry": costs.exception_entry_cycles,
         "cost_return": costs.exception_return_cycles, "cost_interrupt": costs.interrupt_recognition_cycles,
         "cost_wake": costs.wfi_wake_cycles, "cost_tlbi_issue": costs.tlbi_issue_cycles,
+        "cost_wake_wfe": costs.wfe_wake_cycles, "cost_counter_read": costs.counter_read_cycles,
         "tlbi_delay_base": costs.tlbi_remote_base_cycles, "tlbi_delay_per_pe": costs.tlbi_remote_per_pe_cycles,
         "sgi_delay_self": profile.cycles_of_ns(costs.sgi_self_ns), "sgi_delay_near": profile.cycles_of_ns(costs.sgi_near_ns),
         "sgi_delay_far": profile.cycles_of_ns(costs.sgi_far_ns),

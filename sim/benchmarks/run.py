@@ -20,11 +20,13 @@ from sim.machine import Machine
 from sim.observers.verdict import EXITED, INTERRUPTED, PAUSED
 from sim.result import Result
 from sim.settings import BUDGET_DEFAULT_CYCLES
+from sim.state.dtypes import STATUS_WFE, STATUS_WFI
 from sim.state.events import EVENT_MARK, EVENT_TLBI_COMPLETE, EVENT_WAKE
 from sim.timing.profile import load_profile
 
 ROUNDS_DEFAULT, WARMUP_DEFAULT, SEEDS_DEFAULT = 200, 10, 1
 RAM_BYTES = 256 << 20
+WAKING = ((STATUS_WFI, "cost_wake"), (STATUS_WFE, "cost_wake_wfe"))
 EVENTS = ("tlbi_complete", "wake")      # besides marks, which are always kept
 BUDGET_OF_A_ROUND_CYCLES, BUDGET_OF_A_PE_CYCLES = 200_000, 20_000
 AFTERWARDS = "count_right"              # where the kernels begin to check what was done: what comes then is no round
@@ -96,8 +98,10 @@ class Task:
             during = log[events[0]:events[1]]
             during = during[np.isin(during["pe"], list(pes))]
             waited = int(during["a"][during["kind"] == EVENT_TLBI_COMPLETE].sum())
-            woken = int(np.count_nonzero(during["kind"] == EVENT_WAKE))
-            stacks[part] = stack(*counters, list(pes), {"barrier wait": waited, "waking": woken * int(machine.state.machine[0]["cost_wake"])})
+            woken = during["a"][during["kind"] == EVENT_WAKE]
+            costs = machine.state.machine[0]
+            waking = sum(int(np.count_nonzero(woken == status)) * int(costs[cost]) for status, cost in WAKING)
+            stacks[part] = stack(*counters, list(pes), {"barrier wait": waited, "waking": waking})
         return _as_sample(seed, found[0], stacks, host_seconds)
 
     def label(self, seed: int) -> str:

@@ -14,10 +14,10 @@ from sim.hot.gic import lines
 from sim.hot.gic_cpu_interface import icc_read, icc_write
 from sim.hot.observe import STOP_EXCEPTION, abandon_block, is_abandoned, update_alignment_check
 from sim.hot.registers import ID_PC, PC, general, read_system_register, write_register, write_system_register
-from sim.hot.timer import timer_read, timer_write
+from sim.hot.timer import CNTPCT, CNTVCT, timer_read, timer_write
 from sim.hot.translate import regime_changed
 from sim.state import dtypes
-from sim.state.handle import halves_at, id_values_of, pe_at, pe_of, policy_of, words_at
+from sim.state.handle import halves_at, id_values_of, machine_of, pe_at, pe_of, policy_of, words_at
 
 u64 = np.uint64
 ZERO, ONE, FOUR = u64(0), u64(1), u64(4)
@@ -196,6 +196,8 @@ def on_mrs(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
         value = u64(0x8000_0000) | (u64(i) & u64(15)) | ((u64(i) >> FOUR) << u64(8))
     elif handler == H_TIMER:
         value = timer_read(m, i, key)
+        if key == CNTVCT or key == CNTPCT:
+            pe["cycles"] += machine_of(m)["cost_counter_read"]
     elif handler == H_ICC:
         value = icc_read(m, i, key)
     else:

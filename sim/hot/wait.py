@@ -142,6 +142,9 @@ def wake(m, i, now):  # type: ignore[no-untyped-def]
         refresh(m, i)
         return False
     emit(m, i, EVENT_WAKE, pe["status"], slept, ZERO, ZERO)
+    if pe["status"] == STATUS_WFE:
+        pe["cycles"] += machine_of(m)["cost_wake_wfe"]
+    else:
+        pe["cycles"] += machine_of(m)["cost_wake"]
     pe["status"] = STATUS_RUNNING
-    pe["cycles"] += machine_of(m)["cost_wake"]
     return True

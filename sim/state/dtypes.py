@@ -167,7 +167,8 @@ MACHINE = np.dtype(
         "l1i_entries", "l1d_entries", "l2_sets", "l2_ways", "walk_cache_sets", "walk_cache_ways", "random_replacement",
         "l1i_max_entry_bytes", "l1d_max_entry_bytes", "l2_max_entry_bytes", "soft_subset_of_l1", "hardware_af", "hardware_dirty",
         "pa_bits",                                             # implemented output address size
-        # costs beyond those of instruction classes, in cycles
+        # costs beyond those of instruction classes, in cycles; cost_wake is that of WFI
+        "cost_wake_wfe", "cost_counter_read",
         "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_tlbi_issue", "cost_interrupt", "cost_wake",
         "tlbi_delay_base", "tlbi_delay_per_pe", "sgi_delay_self", "sgi_delay_near", "sgi_delay_far",
         # counter: count = cycles * count_numerator // count_denominator

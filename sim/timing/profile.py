@@ -73,7 +73,9 @@ class Costs:
     exception_entry_cycles: Annotated[int, Range(1, CYCLES_MOST)]   # at least 1: a vector that faults on itself must use up a budget
     exception_return_cycles: Cycles
     interrupt_recognition_cycles: Cycles    # from signalled to taken, before exception entry
-    wfi_wake_cycles: Cycles                # from the event to the next instruction
+    wfi_wake_cycles: Cycles                # from the end of the wait to the next instruction
+    wfe_wake_cycles: Cycles                # the same of WFE: nothing has been switched off
+    counter_read_cycles: Cycles            # CNTVCT_EL0 or CNTPCT_EL0, beyond that of a system register: the counter is outside of the core
     dsb_completion_cycles: Cycles          # a DSB with nothing to wait for
     tlbi_issue_cycles: Cycles              # at the issuer, for each TLBI
     tlbi_remote_base_cycles: Cycles        # broadcast TLBI to its arrival at another PE: base +
