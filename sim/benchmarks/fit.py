@@ -1,4 +1,4 @@
-"""How latency grows with the number of PEs: least squares over three shapes, and which of them predicts best.
+"""How latency grows with the number of PEs: least squares over four shapes, and which of them predicts best.
 
 A shape is judged by what it says of each point when it is fitted to the others (leave-one-out), not by R² alone, which never falls when a
 term is added. Fitted by numpy.linalg.lstsq. Leave-one-out residual = residual / (1 - leverage): D. M. Allen, Technometrics 16 (1974).
@@ -14,9 +14,10 @@ from sim.errors import SimulatorError
 
 Values = npt.NDArray[np.float64]
 #: Terms of each shape, simplest first, as text with n for the number of PEs.
-SHAPES = {"linear": ("1", "n"), "n log n": ("1", "n", "n log2 n"), "quadratic": ("1", "n", "n^2")}
+SHAPES = {"constant": ("1",), "linear": ("1", "n"), "n log n": ("1", "n", "n log2 n"), "quadratic": ("1", "n", "n^2")}
 _TERMS: Mapping[str, Callable[[Values], Values]] = {"1": np.ones_like, "n": lambda n: n, "n log2 n": lambda n: n * np.log2(n), "n^2": np.square}
 POINTS_LEAST = 3                        # through two points there is always a line
+_TEXT_DECIMALS = 6                      # of a nanosecond: what is smaller is rounding
 _LEVERAGE_MOST = 1.0 - 1e-9
 
 
@@ -46,10 +47,12 @@ class Fit:
         """The formula in ns, as "105.2 + 14.25 n"."""
         text = ""
         for factor, term in zip(self.coefficients, self.terms, strict=True):
-            value = factor * 1e9 / clock_hz
+            value = round(factor * 1e9 / clock_hz, _TEXT_DECIMALS)
+            if not value:
+                continue
             sign = ("-" if value < 0 else "") if not text else (" - " if value < 0 else " + ")
             text += f"{sign}{abs(value):.4g}" + (f" {term}" if term != "1" else "")
-        return text
+        return text or "0"
 
     def to_json(self, clock_hz: float) -> dict[str, Any]:
         """Plain values."""
