@@ -148,7 +148,7 @@ class _Run:
 
     def counters(self) -> Counters:
         """What every PE has counted until now."""
-        return Counters.of(self._machine.state.pes, self._machine.state.machine[0])
+        return Counters.of(self._machine.state.pes, self._machine.state.machine[0], self._machine.clock_cycles())
 
 
 def run_all(tasks: Sequence[Task], jobs: int, show: Callable[[str], None] = lambda _label: None) -> list[Point]:

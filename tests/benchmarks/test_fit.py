@@ -28,6 +28,12 @@ def test_noise_does_not_buy_a_bend() -> None:
     assert found[0].r_squared < max(fit.r_squared for fit in found[1:])     # although the others fit what they were given better
 
 
+def test_a_bend_that_explains_next_to_nothing_is_left_out() -> None:
+    best = fits(PES, [10_000 + 50 * n - 0.002 * n * n for n in PES])[0]
+    assert best.shape == "linear" and best.r_squared > 0.9999
+    assert best.text(1e9) == "10,003 + 49.75 n"
+
+
 def test_the_error_is_that_of_leaving_each_point_out() -> None:
     cycles = [410.0, 395, 480, 700, 1250, 2600, 5400]
     for fit in fits(PES, cycles):
