@@ -227,3 +227,15 @@ def bench_shootdown(
     """A translation is taken away on every PE: by a broadcast TLBI and by IPI, by one PE or by several at once."""
     return _bench("shootdown", {"how": how, "issuers": issuers, "idle": idle}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)
+
+
+@app.command()
+def calibrate(
+    figures: Annotated[list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Keys or patterns, as line/*; default all.")] = None,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON.")] = None,
+) -> Action:
+    """Measure in the simulator what was published of hardware, and print both."""
+    from sim.cli_calibrate import execute_calibrate
+
+    return lambda: execute_calibrate(figures or [], jobs, json)
