@@ -22,6 +22,7 @@ from sim.sweeps.point import command, run_plan
 from sim.sweeps.run import left_of, run_all
 from sim.sweeps.spec import read_spec
 from sim.sweeps.store import Store
+
 from .support import COUNTING_SOURCE, in_this_process, runs_in, sweep, write_counting
 
 RENDEZVOUS_SPEC = """

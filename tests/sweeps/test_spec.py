@@ -119,3 +119,10 @@ def test_a_point_takes_what_the_kernel_itself_has_unless_told_otherwise(write: W
     assert isinstance(plan, Plan)
     machine = dict(plan.machine)
     assert (machine["pes"], machine["recursion_limit"], machine["livelock_limit"]) == (4, 50, 1 << 32)
+
+
+def test_the_example_in_the_documentation_is_a_sweep_of_twelve_points() -> None:
+    spec = read_spec(Path(__file__).resolve().parent.parent.parent / "docs" / "examples" / "sweep.toml")
+    plans = plans_of(spec, spec.points())
+    assert len(plans) == 12
+    assert all(isinstance(plan, Plan) for plan in plans)
