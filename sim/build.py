@@ -63,6 +63,9 @@ def _set_costs(state: State, profile: Profile) -> None:
         "sgi_delay_far": profile.cycles_of_ns(costs.sgi_far_ns),
         "count_numerator": numerator, "count_denominator": denominator, "cntfrq": profile.cntfrq_hz,
     })
+    machine = state.machine[0]
+    delays = [int(machine[name]) for name in ("tlbi_delay_base", "sgi_delay_near", "sgi_delay_far")]
+    machine["lookahead_cycles"] = min(delays)
     for index, cycles in enumerate(profile.issue_cycles.values()):
         state.machine[0]["costs"][index] = cycles
     state.machine[0]["costs"][COST_BARRIER_DSB] += costs.dsb_completion_cycles

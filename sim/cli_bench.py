@@ -25,6 +25,8 @@ from sim.timing.profile import Profile, load_profile
 
 PES_LEAST = 2                           # an initiator and somebody to wait for
 PES_DEFAULT = "2..16"
+PICTURES = (".png", ".svg", ".pdf")
+_FITTED = "least squares; the shape that best predicts points left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,10 @@ def execute_bench(options: BenchOptions) -> int:
     if options.fidelity not in FIDELITIES:
         raise UserError(f"--fidelity {options.fidelity!r}: choose {', '.join(FIDELITIES)}")
     tasks = tasks_of(options.benchmark, options.given, numbers, Task(
-        benchmark=options.benchmark, scenario="", pes=PES_LEAST, profile=options.profile, fidelity=options.fidelity, rounds=options.rounds,
+        benchmark=options.benchmark, scenario="", family="", pes=PES_LEAST, profile=options.profile, fidelity=options.fidelity, rounds=options.rounds,
         warmup=options.warmup, seeds=tuple(range(options.seed, options.seed + options.seeds))))
+    if options.plot is not None and options.plot.suffix.lower() not in PICTURES:
+        raise UserError(f"--plot {options.plot}: end its name in {', '.join(PICTURES)}")
     for path in (options.json, options.csv, options.plot):
         check_writable(path)
     jobs = processes(options.jobs)
@@ -97,17 +101,27 @@ def fit_scenarios(points: Sequence[Point]) -> dict[str, tuple[Fit, ...]]:
     return found
 
 
+def fit_issuers(points: Sequence[Point]) -> dict[str, tuple[Fit, ...]]:
+    """Fits of the mean of an operation against the number of issuers, where there are several on the same number of PEs."""
+    found = {}
+    for family, pes in dict.fromkeys((one.family, one.pes) for one in points):
+        mine = {one.issuers: one.operation.mean for one in points if (one.family, one.pes) == (family, pes) and one.operation}
+        if len(mine) > 1:
+            found[f"{family} on {pes} PEs"] = fits(list(mine), list(mine.values()))
+    return found
+
+
 def _print(console: Console, title: str, points: Sequence[Point], fitted: Mapping[str, Sequence[Fit]], options: BenchOptions) -> None:
     console.out(title)
     most = max(one.pes for one in points)
-    parts: list[tuple[str, Table]] = [("mean of a round; delivery: from the send to the handler at the target", latency_table(points)),
+    parts: list[tuple[str, Table]] = [("mean of a round; delivery: until the last target runs what it is asked for", latency_table(points)),
                                       ("total: the whole round", percentile_table(points, lambda one: one.total))]
     if any(one.delivery for one in points):
-        parts.append(("delivery: from the start until the last target is reached", percentile_table(points, lambda one: one.delivery)))
+        parts.append(("delivery: from the start until the last target runs what it is asked for", percentile_table(points, lambda one: one.delivery)))
     if any(one.operation for one in points):
         parts.append(("operation: of each issuer", percentile_table(points, lambda one: one.operation)))
     parts.append(("phases: median ns and share of all time; a phase ends when the last PE has ended it", phase_table(points)))
-    if any(one.skews for one in points):
+    if any(skew.spread.maximum for one in points for skew in one.skews):
         parts.append(("skew: how far the PEs are apart at the end of a phase", skew_table(points)))
     unseen = [name for name in points[0].stacks["all"].unseen]
     within = f"; within issue: {', '.join(unseen)}" if unseen else ""
@@ -117,11 +131,13 @@ def _print(console: Console, title: str, points: Sequence[Point], fitted: Mappin
         console.print(table)
     console.out("\nhistograms of the total, buckets of equal width on a logarithmic scale", style="bold")
     print_histograms(console, [one for one in points if one.pes == most])
-    console.out("\nmedian of the total against the number of PEs, least squares; the shape that best predicts points left out", style="bold")
-    if any(fitted.values()):
-        console.print(fit_table(fitted, points[0].clock_hz))
-    else:
-        console.out(f"a fit needs at least {POINTS_LEAST} numbers of PEs")
+    for heading, found in ((f"median of the total against the number of PEs, {_FITTED}", fitted),
+                           (f"mean of an operation against the number of issuers, {_FITTED}", fit_issuers(points))):
+        if any(found.values()):
+            console.out(f"\n{heading}", style="bold")
+            console.print(fit_table(found, points[0].clock_hz))
+    if not any(fitted.values()):
+        console.out(f"\na fit needs at least {POINTS_LEAST} numbers of PEs")
     if options.rounds * options.seeds < 1000:
         console.out("p99.9 of fewer than 1,000 rounds is the maximum: --rounds or --seeds give more")
 
@@ -135,6 +151,7 @@ def to_json(options: BenchOptions, profile: Profile, points: Sequence[Point], fi
                       **{name: text for name, text in options.given.items() if text is not None}},
         "points": [one.to_json() for one in points],
         "fits": {scenario: [fit.to_json(profile.clock_hz) for fit in found] for scenario, found in fitted.items()},
+        "fits_against_issuers": {label: [fit.to_json(profile.clock_hz) for fit in found] for label, found in fit_issuers(points).items()},
     }
 
 

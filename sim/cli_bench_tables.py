@@ -5,12 +5,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.benchmarks.distribution import Distribution, histogram_lines
-from sim.benchmarks.fit import Fit
+from sim.benchmarks.fit import SHAPES, Fit
 from sim.benchmarks.point import INITIATOR, OTHERS, Point
 from sim.benchmarks.rounds import PHASES
-from sim.benchmarks.skew import PESkew
+from sim.benchmarks.skew import PESkew, Skew
 
-LATE_PES_MOST = 6                       # PEs that are named in the table of skew
+LATE_WIDTH = 45                         # characters for the latest PEs in the table of skew
 SHORT = {"TLB misses": "TLB", "mispredicted": "mispre-\ndicted", "barrier wait": "barrier\nwait", "WFI and WFE": "WFI,\nWFE", "coherence": "coher-\nence"}
 
 
@@ -60,55 +60,58 @@ def phase_table(points: Sequence[Point]) -> Table:
 
 
 def skew_table(points: Sequence[Point]) -> Table:
-    """From the first PE to the last, and which PEs are last."""
+    """From the first PE to the last, and which PEs are last; of phases that are not always ended at once."""
     table = plain_table((("PEs", False), ("scenario", True), ("end of", True), ("spread\np50 ns", False), ("\np99 ns", False), ("\nmax ns", False),
-                         ("last PEs: p50 ns behind the first (last in % of the rounds)", True)))
-    for one in _with_gaps([one for one in points if one.skews], table):
-        for skew in one.skews:
-            spread = skew.spread
-            table.add_row(str(one.pes), one.scenario, skew.phase, *(decimals(one.ns(value)) for value in (spread.p50, spread.p99, spread.maximum)),
-                          _late(one, skew.pes) if spread.maximum else "all at once")
+                         ("PEs furthest behind the first: p50 ns\n(rounds in which nobody was later)", True)))
+    for one in _with_gaps([one for one in points if _apart(one)], table):
+        for skew in _apart(one):
+            table.add_row(str(one.pes), one.scenario, skew.phase, *(decimals(one.ns(value)) for value in (skew.spread.p50, skew.spread.p99, skew.spread.maximum)),
+                          _late(one, skew.pes))
     return table
 
 
+def _apart(one: Point) -> list[Skew]:
+    return [skew for skew in one.skews if skew.spread.maximum]
+
+
 def _late(one: Point, pes: Sequence[PESkew]) -> str:
-    """The PEs that are furthest behind, latest first."""
-    late = sorted((pe for pe in pes if pe.behind.maximum), key=lambda pe: (-pe.behind.p50, -pe.last_rounds, pe.pe))[:LATE_PES_MOST]
+    """The PEs that are furthest behind, latest first, as many as fit."""
     text = ""
-    for pe in late:
+    for pe in sorted((pe for pe in pes if pe.behind.maximum), key=lambda pe: (-pe.behind.p50, -pe.last_rounds, pe.pe)):
         more = f"PE {pe.pe} {decimals(one.ns(pe.behind.p50))} ({pe.last_rounds / one.rounds:.0%})"
-        if len(text) + len(more) + 2 > 60:
+        if text and len(text) + len(more) + 2 > LATE_WIDTH:
             break
         text += (", " if text else "") + more
     return text
 
 
 def fit_table(fitted: Mapping[str, Sequence[Fit]], clock_hz: int) -> Table:
-    """The shape that predicts best, and R² of all."""
-    table = plain_table((("scenario", True), ("grows as", True), ("ns, n = PEs", True), ("R²", False), ("leave-one-out\nerror ns", False),
-                         ("R² of the others", True)))
+    """The shape that predicts best, and R² of all that have more points than terms."""
+    shapes = [shape for shape, terms in SHAPES.items() if len(terms) > 1]
+    table = plain_table((("scenario", True), ("grows as", True), ("ns, n = how many", True), ("leave-one-out\nerror ns", False),
+                         *((f"R²\n{shape}", False) for shape in shapes)))
     for scenario, fits in fitted.items():
         if not fits:
             continue
         best = fits[0]
+        r_squared = {fit.shape: f"{fit.r_squared:.4f}" for fit in fits if fit.error_cycles is not None}
         error = "-" if best.error_cycles is None else decimals(best.error_cycles * 1e9 / clock_hz)
-        table.add_row(scenario, best.shape, best.text(clock_hz), f"{best.r_squared:.4f}", error,
-                      ", ".join(f"{other.shape} {other.r_squared:.4f}" for other in fits[1:]) or "-")
+        table.add_row(scenario, best.shape, best.text(clock_hz), error, *(r_squared.get(shape, "-") for shape in shapes))
     return table
 
 
 def stack_table(points: Sequence[Point]) -> Table:
-    """Of the initiator and of the other PEs: cycles in a round (of one PE), and where they went."""
+    """Of initiators and of the other PEs: cycles in a round (of one PE), and where they went."""
     names = list(points[0].stacks[INITIATOR].components)
     table = plain_table((("PEs", False), ("scenario", True), ("of", True), ("cycles\na round", False), ("CPI", False),
                          *((SHORT.get(name, name), False) for name in names)))
     for one in _with_gaps(points, table):
-        for part, members in ((INITIATOR, 1), (OTHERS, one.pes - 1)):
+        for part in (INITIATOR, OTHERS):
             stack = one.stacks[part]
             if not stack.total_cycles:
                 continue
             cpi = f"{stack.total_cycles / stack.instructions:.1f}" if stack.instructions else "-"
-            table.add_row(str(one.pes), one.scenario, part, f"{stack.total_cycles / one.rounds / members:,.0f}", cpi,
+            table.add_row(str(one.pes), one.scenario, part, f"{stack.total_cycles / one.rounds / one.members(part):,.0f}", cpi,
                           *(f"{stack.share(name):.1%}" if stack.components[name] else "-" for name in names))
     return table
 

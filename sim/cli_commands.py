@@ -200,3 +200,42 @@ def bench_ipi(
     """Linux's IPI benchmark: dry run, self, one target, broadcast, broadcast with lock; delivery and total."""
     return _bench("ipi", {"idle": idle, "target": target, "self": self_}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)
+
+
+@bench.command(name="rendezvous")
+def bench_rendezvous(
+    pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
+    warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
+    plot: BenchPlot = None, jobs: BenchJobs = None,
+    barrier: Annotated[str | None, typer.Option(metavar="B,B...", help="How PEs meet: counters (default), tree, wfe.")] = None,
+    idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What the other PEs do meanwhile.")] = None,
+) -> Action:
+    """One PE gathers all others by SGI, all act, all go on."""
+    return _bench("rendezvous", {"barrier": barrier, "idle": idle}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
+                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)
+
+
+@bench.command(name="shootdown")
+def bench_shootdown(
+    pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
+    warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
+    plot: BenchPlot = None, jobs: BenchJobs = None,
+    how: Annotated[str | None, typer.Option(metavar="H,H...", help="tlbi: broadcast TLBI; ipi: a call of every PE; default both.")] = None,
+    issuers: Annotated[str | None, typer.Option(metavar="N,N...", help="PEs that do so at once, each with a page of its own; default 1.")] = None,
+    idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What PEs do that have nothing to do.")] = None,
+) -> Action:
+    """A translation is taken away on every PE: by a broadcast TLBI and by IPI, by one PE or by several at once."""
+    return _bench("shootdown", {"how": how, "issuers": issuers, "idle": idle}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
+                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)
+
+
+@app.command()
+def calibrate(
+    figures: Annotated[list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Keys or patterns, as line/*; default all.")] = None,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON.")] = None,
+) -> Action:
+    """Measure in the simulator what was published of hardware, and print both."""
+    from sim.cli_calibrate import execute_calibrate
+
+    return lambda: execute_calibrate(figures or [], jobs, json)

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.arch.memory_map import IMAGE_OFFSET_BYTES, PAGE_BYTES, RAM_PA
-from sim.arch.syndrome import describe_esr
 from sim.build import build_state, set_seed
 from sim.devices import psci, semihosting
 from sim.devices.device_tree import build_device_tree
+from sim.devices.host_signal import catch_interrupt
 from sim.engine import power
 from sim.engine.instance import Context, Instance, attach
 from sim.engine.memory import output_address, read_virtual
@@ -30,7 +30,7 @@ from sim.hot.schedule import rebuild
 from sim.loader.image import Image, check_segments
 from sim.loader.load import load_image
 from sim.observers import verdict as verdicts
-from sim.observers.verdict import Verdict
+from sim.observers.verdict import Verdict, describe_recursion
 from sim.result import Result, pe_statistics
 from sim.settings import BUDGET_DEFAULT_CYCLES, PERIOD_MOST_CYCLES, Settings
 from sim.snapshot import Snapshot, SnapshotKeeper
@@ -45,6 +45,7 @@ BUDGET_MOST_CYCLES = 1 << 47          # a word of the schedule holds 48 bits of 
 HEAP_CYCLE_SHIFT = 16                   # see sim.hot.schedule
 CHUNK_SLICES = 200_000                  # slices, after which the loop lets Python look; fixed numbers, so that they cannot change a result
 MARKS_MOST = 256
+_ENDED_BY_ONE = (verdicts.EXITED, verdicts.FINISHED, verdicts.RECURSION, verdicts.LIVELOCK, verdicts.ENGINE)
 
 
 class Observer(Protocol):
@@ -266,7 +267,7 @@ class Machine:
         if self._schedule_stale:                            # else a slice that paused goes on as if it had not
             rebuild(self.state.handle)
             self._schedule_stale = False
-        previous = _catch_interrupt(self._on_interrupt)
+        previous = catch_interrupt(self._on_interrupt)
         try:
             while self._verdict is None:
                 begun = self._next_cycle()
@@ -281,6 +282,7 @@ class Machine:
                 self._answer(reason)
                 if self._interrupted and self._verdict is None:
                     self._verdict = self._at(verdicts.INTERRUPTED, "stopped by the user")
+            self._close()
         finally:
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
@@ -323,7 +325,7 @@ class Machine:
         return max(scheduled, int(first["cycles"])) if first["status"] == dtypes.STATUS_RUNNING else scheduled
 
     def _drain(self) -> None:
-        """Take events out of the ring: to the log, the observers, the console."""
+        """Take events out of the ring: to the log and, once nothing can come before them, to the observers and the console."""
         machine, ring = self.state.machine[0], self.state.ring
         head, tail = int(machine["ring_head"]), int(machine["ring_tail"])
         if head != tail:
@@ -331,14 +333,26 @@ class Machine:
             first, last = tail & mask, head & mask
             chunk = ring[first:last].copy() if first < last else np.concatenate([ring[first:], ring[:last]])
             machine["ring_tail"] = head
-            self.log.append(chunk)
-            for observer in self._observers:
-                observer.events(chunk)
-            written = chunk[chunk["kind"] == EVENT_CONSOLE]["aux"]
-            if len(written):
-                self._print(written.astype(np.uint8).tobytes())
+            self._tell(self.log.append(chunk, int(self.state.heap[0]) >> HEAP_CYCLE_SHIFT))
         self.log.lost = int(machine["ring_lost"])
         machine["stop_request"] = 0
+
+    def _tell(self, chunk: npt.NDArray[np.void]) -> None:
+        """Give events to the observers and the console."""
+        if not len(chunk):
+            return
+        for observer in self._observers:
+            observer.events(chunk)
+        written = chunk[chunk["kind"] == EVENT_CONSOLE]["aux"]
+        if len(written):
+            self._print(written.astype(np.uint8).tobytes())
+
+    def _close(self) -> None:
+        """A run is over, or pauses: tell the rest of the events. If one PE ended it, others may have got farther than it or not."""
+        self._drain()
+        if self._verdict is not None and self._verdict.kind in _ENDED_BY_ONE and self._verdict.pe is not None:
+            self.log.end(self._verdict.pe, int(self.state.pes[self._verdict.pe]["block_key_cycles"]))
+        self._tell(self.log.tell_held())
 
     def _print(self, data: bytes) -> None:
         self._text += data
@@ -371,7 +385,7 @@ class Machine:
             return Verdict(verdicts.FINISHED, "every PE is powered off")
         record = self.state.pes[pe]
         if reason == stops.REASON_RECURSION:
-            return self._at(verdicts.RECURSION, self._describe_recursion(record), pe)
+            return self._at(verdicts.RECURSION, describe_recursion(record, self._named), pe)
         if reason == stops.REASON_LIVELOCK:
             return self._at(verdicts.LIVELOCK, f"the vector faults on itself, SP constant at {int(record['entry_sp']):#x}: "
                             f"{int(record['same_entries'])} entries with ELR {int(record['entry_elr']):#x}"
@@ -381,15 +395,6 @@ class Machine:
         if reason == stops.REASON_ENGINE:
             return self._at(verdicts.ENGINE, f"the engine stopped with error {int(record['stop_a'])}, which has no architectural meaning", pe)
         raise SimulatorError(f"the run loop returned reason {reason} (seed {self.settings.seed})")
-
-    def _describe_recursion(self, record: Any) -> str:
-        depth, elr, esr = (int(record[f"recursion_{name}"]) for name in ("depth", "elr", "esr"))
-        if depth == 0:
-            return f"{int(record['nested_entries'])} exceptions taken inside each other's handlers without a return"
-        text = f"{depth} exceptions ({describe_esr(esr)}) at {elr:#x}{self._named(elr)}, each in the handler of the one before"
-        if (vector := int(record["entry_elr"])) != elr:
-            text += f"; then the stack was used up and the vector {vector:#x}{self._named(vector)} faults on itself"
-        return text
 
     def _named(self, address: int) -> str:
         return f" <{name}>" if (name := self.symbol(address)) else ""
@@ -487,11 +492,3 @@ class Machine:
             {"profile": self.profile.name, "image": self.image.name if self.image else None}
             | self.settings.summary(self.profile.identity.bbm_level),
         )
-
-
-def _catch_interrupt(handler: Callable[[int, object], None]) -> Any:
-    """Route Ctrl-C to a flag while the compiled loop runs; None where that is not ours to do (not the main thread)."""
-    try:
-        return signal.signal(signal.SIGINT, handler)
-    except ValueError:
-        return None

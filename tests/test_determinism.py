@@ -76,10 +76,6 @@ def test_recording_fewer_kinds_of_event_changes_no_clock(interleaving: str) -> N
     assert [one["cycles"] for one in everything.statistics] == [one["cycles"] for one in little.statistics]
 
 
-def test_another_seed_gives_another_log_for_some_kernel() -> None:
-    assert any(len({digest(run_kernel(name, pes, rounds, seed=seed)) for seed in range(4)}) > 1 for name, pes, rounds in KERNELS if pes > 1)
-
-
 @pytest.mark.parametrize("seed", [1, (1 << 64) - 1])
 def test_any_seed_is_repeatable_and_ends_well(seed: int) -> None:
     first, second = (run_kernel("exclusives", 4, 5, seed=seed) for _ in range(2))

@@ -9,14 +9,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SIM = ROOT / "sim"
 #: Lowest first. A module imports its own room and the rooms before it; docs/architecture.md says what each is for.
 ROOMS = ("errors", "compiled_cache", "arch", "state", "hot", "engine", "devices", "timing", "observers", "trace", "loader", "machine", "experiments",
-         "benchmarks", "sweeps", "cli")
+         "benchmarks", "sweeps", "calibration", "cli")
 #: Modules directly in sim/: the room that each belongs to.
 TOP_LEVEL = {
     "errors": "errors", "compiled_cache": "compiled_cache", "settings": "timing", "build": "loader", "view": "loader", "tables": "loader",
     "result": "loader", "snapshot": "loader", "machine": "machine", "report": "cli",
 }
 ENGINES = {"unicorn"}
-FIRMWARE_USERS = ("experiments", "benchmarks", "sweeps", "cli")
+FIRMWARE_USERS = ("experiments", "benchmarks", "sweeps", "calibration", "cli")
 
 
 def room_of(module: str) -> str:

@@ -259,6 +259,8 @@ mark_shootdown_start:
 mark_tlbi_sent:
 .if HOW==HOW_IPI
 .else
+        b       .L_complete_tlbi                // a mark has the cycle at which its block begins: a DSB in it would have waited already
+.L_complete_tlbi:
         dsb     ish                             // every PE has dropped the old entry before the new one is stored
         isb                                     // this PE fetches nothing by the old entry before it goes on
 .endif

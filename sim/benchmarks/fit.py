@@ -1,4 +1,4 @@
-"""How latency grows with the number of PEs: least squares over three shapes, and which of them predicts best.
+"""How latency grows with the number of PEs: least squares over four shapes, and which of them predicts best.
 
 A shape is judged by what it says of each point when it is fitted to the others (leave-one-out), not by R² alone, which never falls when a
 term is added. Fitted by numpy.linalg.lstsq. Leave-one-out residual = residual / (1 - leverage): D. M. Allen, Technometrics 16 (1974).
@@ -14,9 +14,12 @@ from sim.errors import SimulatorError
 
 Values = npt.NDArray[np.float64]
 #: Terms of each shape, simplest first, as text with n for the number of PEs.
-SHAPES = {"linear": ("1", "n"), "n log n": ("1", "n", "n log2 n"), "quadratic": ("1", "n", "n^2")}
+SHAPES = {"constant": ("1",), "linear": ("1", "n"), "n log n": ("1", "n", "n log2 n"), "quadratic": ("1", "n", "n^2")}
 _TERMS: Mapping[str, Callable[[Values], Values]] = {"1": np.ones_like, "n": lambda n: n, "n log2 n": lambda n: n * np.log2(n), "n^2": np.square}
 POINTS_LEAST = 3                        # through two points there is always a line
+NEAR = 0.005
+_TEXT_DECIMALS = 6                      # of a nanosecond: what is smaller is rounding
+_WHOLE_FROM = 1000
 _LEVERAGE_MOST = 1.0 - 1e-9
 
 
@@ -46,10 +49,12 @@ class Fit:
         """The formula in ns, as "105.2 + 14.25 n"."""
         text = ""
         for factor, term in zip(self.coefficients, self.terms, strict=True):
-            value = factor * 1e9 / clock_hz
+            value = round(factor * 1e9 / clock_hz, _TEXT_DECIMALS)
+            if not value:
+                continue
             sign = ("-" if value < 0 else "") if not text else (" - " if value < 0 else " + ")
-            text += f"{sign}{abs(value):.4g}" + (f" {term}" if term != "1" else "")
-        return text
+            text += sign + (f"{abs(value):,.0f}" if abs(value) >= _WHOLE_FROM else f"{abs(value):.4g}") + (f" {term}" if term != "1" else "")
+        return text or "0"
 
     def to_json(self, clock_hz: float) -> dict[str, Any]:
         """Plain values."""
@@ -59,9 +64,9 @@ class Fit:
 
 
 def fits(pes: Sequence[int], cycles: Sequence[float]) -> tuple[Fit, ...]:
-    """Every shape that the points suffice for, best first: least leave-one-out error; of equal ones the simplest.
+    """Every shape that the points suffice for, best first: the simplest whose leave-one-out error comes near the least, then by that error.
 
-    pes: numbers of PEs, each once. Empty if there are less than POINTS_LEAST points. Raises SimulatorError if the two do not belong together.
+    Near: NEAR of the largest duration, for what a term explains below that is no growth. pes: numbers of PEs, each once. Empty if there are less than POINTS_LEAST points. Raises SimulatorError if the two do not belong together.
     """
     if len(pes) != len(cycles) or len(set(pes)) != len(pes):
         raise SimulatorError(f"a fit of {len(cycles)} durations to {len(pes)} numbers of PEs, {len(set(pes))} of them different")
@@ -69,8 +74,14 @@ def fits(pes: Sequence[int], cycles: Sequence[float]) -> tuple[Fit, ...]:
         return ()
     number, values = np.array(pes, np.float64), np.array(cycles, np.float64)
     found = [_fit(shape, number, values) for shape, terms in SHAPES.items() if len(terms) <= len(pes)]
-    tolerance = 1e-9 * float(np.abs(values).max(initial=1.0))               # what is rounding only is equal
-    return tuple(sorted(found, key=lambda fit: (fit.error_cycles is None, round((fit.error_cycles or 0.0) / tolerance), len(fit.terms))))
+    judged = sorted((fit for fit in found if fit.error_cycles is not None), key=_error)
+    near = _error(judged[0]) + NEAR * float(np.abs(values).max())
+    best = min((fit for fit in judged if _error(fit) <= near), key=lambda fit: len(fit.terms))
+    return (best, *(fit for fit in judged if fit is not best), *(fit for fit in found if fit.error_cycles is None))
+
+
+def _error(fit: Fit) -> float:
+    return fit.error_cycles or 0.0
 
 
 def _fit(shape: str, number: Values, values: Values) -> Fit:

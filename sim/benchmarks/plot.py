@@ -13,6 +13,9 @@ from sim.errors import UserError
 _COLUMNS_INCHES, _ROWS_INCHES, _DOTS_PER_INCH = 14.0, 9.5, 110
 _MARKERS = "osD^vP"
 _BARS_MOST = 12
+_HISTOGRAM_BUCKETS, _MARGIN = 60, 1.15
+_LOG_FROM = 4                           # ratio from which a logarithmic scale is read more easily
+_PAIR_STEP = 2.4                        # from one pair of bars to the next, in widths of a bar and a quarter
 
 
 def plot(path: Path, title: str, points: Sequence[Point], fitted: Mapping[str, Sequence[Fit]]) -> None:
@@ -53,14 +56,18 @@ def _latency(axis: Any, points: Sequence[Point], fitted: Mapping[str, Sequence[F
                 axis.plot(fine, values, linestyle=":", linewidth=1, color=line.get_color())
     everyone = sorted({one.pes for one in points})
     axis.set_xscale("log", base=2)
-    axis.set_yscale("log")
+    values = [value for line in axis.lines for value in line.get_ydata()]
+    if max(values) > _LOG_FROM * min(values):
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(0, 1.05 * max(values))
     axis.set_xticks(everyone, [str(pes) for pes in everyone])
     axis.set_xticks([], minor=True)
     axis.set_xlabel("PEs")
     axis.set_ylabel("ns")
     axis.set_title("a round: median, band to p99, dash: maximum, dotted: fit", fontsize=10)
     axis.grid(visible=True, alpha=0.3)
-    axis.legend(fontsize=8)
+    _legend(axis)
 
 
 def _largest(points: Sequence[Point]) -> tuple[list[Point], list[str], str]:
@@ -74,43 +81,52 @@ def _largest(points: Sequence[Point]) -> tuple[list[Point], list[str], str]:
 
 
 def _histograms(axis: Any, points: Sequence[Point]) -> None:
-    """Share of the rounds in each bucket, as steps over a logarithmic scale."""
+    """Share of the rounds in each bucket, over buckets of equal ratio; these are the same for all."""
     chosen, labels, what = _largest(points)
-    for one, label in zip(chosen, labels, strict=True):
-        edges = [one.ns(max(one.buckets[0].least, 0.5)), *(one.ns(bucket.bound) for bucket in one.buckets)]
-        axis.stairs([bucket.count / one.rounds for bucket in one.buckets], edges, fill=True, alpha=0.5, label=label.replace("\n", " "))
-    axis.set_xscale("log")
+    middles = [[one.ns(max(bucket.least, 0.5) ** 0.5 * bucket.bound**0.5) for bucket in one.buckets] for one in chosen]
+    least, most = min(map(min, middles)), max(map(max, middles))
+    edges = np.geomspace(least / _MARGIN, most * _MARGIN, _HISTOGRAM_BUCKETS + 1)
+    for number, (one, label) in enumerate(zip(chosen, labels, strict=True)):
+        shares = np.histogram(middles[number], edges, weights=[bucket.count / one.rounds for bucket in one.buckets])[0]
+        axis.stairs(shares, edges, fill=True, alpha=0.5, label=label.replace("\n", " "))
+    if most > _LOG_FROM * least:
+        axis.set_xscale("log")
     axis.set_xlabel("ns")
     axis.set_ylabel("share of the rounds")
     axis.set_title(f"histogram of a round, {what}", fontsize=10)
     axis.grid(visible=True, alpha=0.3)
-    axis.legend(fontsize=8)
+    _legend(axis)
 
 
-def _bars(axis: Any, labels: Sequence[str], names: Sequence[str], heights: Sequence[Sequence[float]]) -> None:
+def _legend(axis: Any) -> None:
+    """Beside the picture, where it hides nothing."""
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _bars(axis: Any, places: Sequence[float], names: Sequence[str], heights: Sequence[Sequence[float]]) -> None:
     """Stacked bars: heights[bar][name]; a name that is nowhere is left out."""
-    bottom = np.zeros(len(labels))
-    places = np.arange(len(labels))
     from matplotlib import pyplot
 
-    palette = pyplot.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    bottom = np.zeros(len(places))
+    palette = pyplot.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    colours = [*palette[0::2], *palette[1::2]]
     for number, name in enumerate(names):
         values = np.array([one[number] for one in heights])
         if values.any():
-            axis.bar(places, values, bottom=bottom, width=0.7, label=name, color=palette[number % len(palette)])
+            axis.bar(places, values, bottom=bottom, width=0.8, label=name, color=colours[number % len(colours)])
             bottom += values
-    axis.set_xticks(places, labels, fontsize=8)
     axis.grid(visible=True, axis="y", alpha=0.3)
-    if any(map(any, heights)):
-        axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if bottom.any():
+        _legend(axis)
 
 
 def _phases(axis: Any, points: Sequence[Point]) -> None:
     """Mean of each phase; the bar is the mean of a round."""
-    chosen, labels, what = _largest([one for one in points if one.phases] or points)
+    chosen, labels, what = _largest(points)
     names = [phase for phase in PHASES if any(phase == found.name for one in chosen for found in one.phases)]
     heights = [[next((one.ns(found.distribution.mean) for found in one.phases if found.name == name), 0.0) for name in names] for one in chosen]
-    _bars(axis, labels, names, heights)
+    _bars(axis, range(len(chosen)), names, heights)
+    axis.set_xticks(range(len(chosen)), labels, fontsize=8)
     axis.set_ylabel("ns")
     axis.set_title(f"phases of a round (mean), {what}", fontsize=10)
 
@@ -119,8 +135,13 @@ def _stacks(axis: Any, points: Sequence[Point]) -> None:
     """Shares of the cycles of the initiator, left, and of the others, right, of each pair."""
     chosen, labels, what = _largest(points)
     names = list(chosen[0].stacks[INITIATOR].components)
-    bars = [(f"{label}\n{part[0].upper()}", one.stacks[part]) for one, label in zip(chosen, labels, strict=True)
-            for part in (INITIATOR, OTHERS) if one.stacks[part].total_cycles]
-    _bars(axis, [label for label, _ in bars], names, [[stack.share(name) for name in names] for _, stack in bars])
+    places, heights = [], []
+    for number, one in enumerate(chosen):
+        for beside, part in ((-0.45, INITIATOR), (0.45, OTHERS)):
+            if one.stacks[part].total_cycles:
+                places.append(number * _PAIR_STEP + beside)
+                heights.append([one.stacks[part].share(name) for name in names])
+    _bars(axis, places, names, heights)
+    axis.set_xticks([number * _PAIR_STEP for number in range(len(chosen))], labels, fontsize=8)
     axis.set_ylabel("share of the cycles")
-    axis.set_title(f"where the cycles went, {what} (I: initiator, O: others)", fontsize=10)
+    axis.set_title(f"where the cycles went, {what}; left: initiator, right: others", fontsize=10)

@@ -36,12 +36,14 @@ class Sample:
 class Point:
     """A scenario on a number of PEs.
 
-    rounds: of all seeds together, as many as `total` has values. delivery: until the last target is reached, None where nobody is one.
+    family: the scenario without its number of issuers. issuers: PEs that begin an operation in each round, PE 0 and those behind it. rounds: of all seeds together, as many as `total` has values. delivery: until the last target is reached, None where nobody is one.
     operation: of all issuers of all rounds, None where issuers are not told apart. skews: of phases that several PEs end. stacks: all
     seeds added up.
     """
 
     scenario: str
+    family: str
+    issuers: int
     pes: int
     clock_hz: int
     seeds: tuple[int, ...]
@@ -60,6 +62,10 @@ class Point:
         """Scenario and number of PEs, as text."""
         return f"{self.scenario} on {self.pes} PEs"
 
+    def members(self, part: str) -> int:
+        """How many PEs a stack is about."""
+        return {INITIATOR: self.issuers, OTHERS: self.pes - self.issuers, EVERYONE: self.pes}[part]
+
     def ns(self, cycles: float) -> float:
         """Nanoseconds of so many cycles."""
         return cycles * 1e9 / self.clock_hz
@@ -71,7 +77,7 @@ class Point:
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return {
-            "scenario": self.scenario, "pes": self.pes, "clock_hz": self.clock_hz, "seeds": list(self.seeds), "rounds": self.rounds,
+            "scenario": self.scenario, "pes": self.pes, "issuers": self.issuers, "clock_hz": self.clock_hz, "seeds": list(self.seeds), "rounds": self.rounds,
             **{name: distribution.to_json(self.clock_hz) if distribution else None for name, distribution in self._distributions},
             "histogram": [{"least_cycles": one.least, "below_cycles": one.bound, "count": one.count} for one in self.buckets],
             "phases": [one.to_json(self.clock_hz) for one in self.phases], "skew": [one.to_json(self.clock_hz) for one in self.skews],
@@ -80,7 +86,7 @@ class Point:
 
     def flat(self) -> dict[str, Any]:
         """One level of plain values: a line of the CSV, the same columns for every point."""
-        values: dict[str, Any] = {"scenario": self.scenario, "pes": self.pes, "clock_hz": self.clock_hz, "rounds": self.rounds}
+        values: dict[str, Any] = {"scenario": self.scenario, "pes": self.pes, "issuers": self.issuers, "clock_hz": self.clock_hz, "rounds": self.rounds}
         for name, distribution in self._distributions:
             for figure in ("minimum", "p50", "p90", "p99", "p999", "maximum", "mean"):
                 cycles = getattr(distribution, figure) if distribution else None
@@ -89,8 +95,8 @@ class Point:
         return values
 
 
-def point(scenario: str, pes: int, clock_hz: int, samples: Sequence[Sample], rounds: int) -> Point:
-    """Sum up. rounds: how many each sample must have. Raises SimulatorError if one has another number: a round is never missing silently."""
+def point(scenario: str, pes: int, clock_hz: int, samples: Sequence[Sample], rounds: int, family: str | None = None, issuers: int = 1) -> Point:
+    """Sum up; family: None for the scenario itself. rounds: how many each sample must have. Raises SimulatorError if one has another number: a round is never missing silently."""
     for sample in samples:
         counts = {len(sample.total_cycles), len(sample.delivery_cycles), len(sample.operation_cycles), sample.rounds.count}
         if counts != {rounds}:
@@ -102,7 +108,7 @@ def point(scenario: str, pes: int, clock_hz: int, samples: Sequence[Sample], rou
     if len(total) != rounds * len(samples):
         raise SimulatorError(f"{scenario} on {pes} PEs: {len(total)} samples of {rounds} rounds with {len(samples)} seeds")
     return Point(
-        scenario=scenario, pes=pes, clock_hz=clock_hz, seeds=tuple(sample.seed for sample in samples), rounds=len(total),
+        scenario=scenario, family=scenario if family is None else family, issuers=issuers, pes=pes, clock_hz=clock_hz, seeds=tuple(sample.seed for sample in samples), rounds=len(total),
         total=Distribution.of(total), delivery=Distribution.of(delivery) if len(delivery) else None,
         operation=Distribution.of(operation) if len(operation) else None, buckets=histogram(total), phases=attribute(together),
         skews=skews(together), stacks={name: _add([sample.stacks[name] for sample in samples]) for name in samples[0].stacks},

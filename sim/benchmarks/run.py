@@ -29,15 +29,16 @@ RAM_BYTES = 256 << 20
 WAKING = ((STATUS_WFI, "cost_wake"), (STATUS_WFE, "cost_wake_wfe"))
 EVENTS = ("tlbi_complete", "wake")      # besides marks, which are always kept
 BUDGET_OF_A_ROUND_CYCLES, BUDGET_OF_A_PE_CYCLES = 200_000, 20_000
-AFTERWARDS = "count_right"              # where the kernels begin to check what was done: what comes then is no round
+AFTERWARDS = ("count_right", "sum_scratch", "report_count")     # where a kernel begins to check what was done: what comes then is no round
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one process does at a time. scenario: label; number: bit of the scenario, where the benchmark has several; values: its options."""
+    """What one process does at a time. scenario: its name; family: the same without the number of issuers. values: options of the benchmark."""
 
     benchmark: str
     scenario: str
+    family: str
     pes: int
     values: tuple[tuple[str, int], ...] = ()
     profile: str = "neoverse-n1"
@@ -62,10 +63,18 @@ class Task:
         a_round = BUDGET_OF_A_ROUND_CYCLES + self.pes * BUDGET_OF_A_PE_CYCLES
         return BUDGET_DEFAULT_CYCLES + (self.rounds + self.warmup) * a_round
 
+    @property
+    def start_mark(self) -> str:
+        """What an initiator passes at the beginning of each round; of several marks of that kind the one that names the chosen variant."""
+        chosen, values = benchmark(self.benchmark), dict(self.values)
+        starts = [name for name in chosen.marks if name.endswith("_start")]
+        words = [word for name, option in chosen.options.items() for word, value in (option.choices or {}).items() if values.get(name) == value]
+        return next((name for name in starts if any(f"_{word}_" in name for word in words)), starts[0])
+
     def run(self) -> Point:
         """All seeds."""
         samples = [self.sample(seed) for seed in self.seeds]
-        return point(self.scenario, self.pes, load_profile(self.profile).clock_hz, samples, self.rounds)
+        return point(self.scenario, self.pes, load_profile(self.profile).clock_hz, samples, self.rounds, self.family, self.issuers)
 
     def sample(self, seed: int) -> Sample:
         """One run. Raises SimulatorError unless it ends as its kernel promises, with every round in the log."""
@@ -73,15 +82,15 @@ class Task:
         built_in = kernel(chosen.kernel)
         constants = build_constants(built_in, pes=self.pes, ram_bytes=RAM_BYTES, seed=seed, rounds=self.rounds, warmup=self.warmup, defined=self.constants)
         image = build_image(built_in, constants, ())
-        after = [AFTERWARDS] if AFTERWARDS in image.symbols else []
+        after = [name for name in AFTERWARDS if name in image.symbols][:1]
         machine = Machine(pes=self.pes, profile=self.profile, seed=seed, ram_bytes=RAM_BYTES, interleaving=self.fidelity, events=EVENTS, **built_in.machine)
         machine.load(image, marks=[*chosen.marks, *after])
         run = _Run(machine, self.label(seed), self.budget_cycles)
         for _ in range(self.warmup * self.issuers + 1):
-            run.to(chosen.marks[0])
+            run.to(self.start_mark)
         before, first_event = run.counters(), run.events
         if after:
-            run.to(AFTERWARDS)
+            run.to(after[0])
         counters, last_event = run.counters(), run.events
         result = run.to(None)
         return self._sample(seed, machine, result, chosen, constants, (before, counters), (first_event, last_event), run.host_seconds)
@@ -143,7 +152,7 @@ class _Run:
 
     def counters(self) -> Counters:
         """What every PE has counted until now."""
-        return Counters.of(self._machine.state.pes, self._machine.state.machine[0])
+        return Counters.of(self._machine.state.pes, self._machine.state.machine[0], self._machine.clock_cycles())
 
 
 def run_all(tasks: Sequence[Task], jobs: int, show: Callable[[str], None] = lambda _label: None) -> list[Point]:

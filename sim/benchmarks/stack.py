@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.errors import SimulatorError
+from sim.state.dtypes import STATUS_WFE, STATUS_WFI
 
 ISSUE = "issue"
+CYCLES, WAITED = "cycles", "wait_cycles"
 #: Component -> fields of the PE record that count its cycles, all of those that there are added up.
 COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "TLB misses": ("tlb_cycles",), "coherence": ("coherence_cycles",), "mispredicted": ("mispredict_cycles",), "entry": ("entry_cycles",),
-    "return": ("return_cycles",), "barrier wait": ("dsb_cycles",), "spinning": ("spin_cycles",), "WFI and WFE": ("wait_cycles",),
+    "return": ("return_cycles",), "barrier wait": ("dsb_cycles",), "spinning": ("spin_cycles",), "WFI and WFE": (WAITED,),
     "waking": ("wake_cost_cycles",),
 }
 #: Where there is no such field: (count in the PE record, cost in the machine record) whose products add up to it, and fields of cycles.
@@ -26,7 +28,6 @@ _COUNTED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "return": (("n_returns", "cost_return"),),
 }
 _BESIDE: Mapping[str, tuple[str, ...]] = {"TLB misses": ("walk_cycles",)}
-CYCLES = "cycles"
 Record = npt.NDArray[Any]
 
 
@@ -60,16 +61,23 @@ class Counters:
     machine: Record
 
     @classmethod
-    def of(cls, pes: Record, machine: Record) -> "Counters":
-        """Copy what is there now. pes: (n,) of dtype PE; machine: one record of dtype MACHINE."""
-        return cls(pes.copy(), machine.copy())
+    def of(cls, pes: Record, machine: Record, now_cycles: int = 0) -> "Counters":
+        """Copy what is there now. pes: (n,) of dtype PE; machine: one record of dtype MACHINE.
+
+        The clock of a PE that waits stands still until it wakes: until now_cycles it has waited, which is added here.
+        """
+        copied = pes.copy()
+        waits = np.isin(copied["status"], (STATUS_WFI, STATUS_WFE))
+        waited = np.maximum(np.int64(now_cycles) - copied[CYCLES].astype(np.int64), 0).astype(np.uint64) * waits
+        copied[CYCLES] += waited
+        copied[WAITED] += waited
+        return cls(copied, machine.copy())
 
 
 def stack(before: Counters, after: Counters, members: Sequence[int], from_events: Mapping[str, int] | None = None) -> Stack:
     """What these PEs did between two moments. from_events: cycles of a component that no field counts, as the event log tells them.
 
-    A PE's clock stands still while it sleeps, and is put right when it wakes: what a PE slept through to the end is not in it. Raises
-    SimulatorError if the components do not add up.
+    Raises SimulatorError if the components do not add up.
     """
     chosen = np.array(members, np.int64)
 

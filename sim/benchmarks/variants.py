@@ -8,7 +8,8 @@ from sim.benchmarks.run import Task
 from sim.errors import UserError
 
 SCENARIOS = "scenarios"                 # the option that has a bit for each scenario
-SIDE_BY_SIDE = {"shootdown": ("how",)}  # options whose values are all run unless one is asked for
+ISSUERS = "issuers"
+SIDE_BY_SIDE = ("shootdown",)           # benchmarks all of whose scenarios are run unless one is asked for
 
 
 def tasks_of(name: str, given: Mapping[str, str | None], numbers: Sequence[int], like: Task) -> list[Task]:
@@ -18,21 +19,32 @@ def tasks_of(name: str, given: Mapping[str, str | None], numbers: Sequence[int],
     """
     chosen = benchmark(name)
     values = {option: _values(chosen, option, text) for option, text in given.items() if text is not None}
-    for option in SIDE_BY_SIDE.get(name, ()):
-        values.setdefault(option, [(word, value) for word, value in (chosen.options[option].choices or {}).items()])
+    chooser = _chooser(chosen)
+    if chooser is not None and chooser not in values:
+        option, side_by_side = chosen.options[chooser], name in SIDE_BY_SIDE
+        values[chooser] = [(word, value) for word, value in (option.choices or {}).items() if side_by_side or value == option.default]
     variants = [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
-    several = [option for option, possible in values.items() if len(possible) > 1]
+    shown = [option for option in sorted(values, key=lambda option: option != chooser) if len(values[option]) > 1 or option == chooser]
     tasks = []
     for pes in numbers:
-        for number, scenario in enumerate(chosen.scenarios):
+        for number, scenario in enumerate(chosen.scenarios if chooser is None else ("",)):
             for variant in variants:
                 options = {option: value for option, (_, value) in variant.items()}
-                if SCENARIOS in chosen.options:
+                if chooser is None:
                     options[SCENARIOS] = 1 << number
-                task = replace(like, benchmark=name, scenario=_label(chosen, scenario, variant, several), pes=pes, values=tuple(options.items()))
+                words = {"": scenario, **{option: _word(chosen, option, variant[option][0]) for option in shown}}
+                label, family = (", ".join(word for option, word in words.items() if word and option != left_out) for left_out in (None, ISSUERS))
+                task = replace(like, benchmark=name, scenario=label, family=family, pes=pes, values=tuple(options.items()))
                 _ = task.constants                          # complains about what does not go together, before anything runs
                 tasks.append(task)
     return tasks
+
+
+def _chooser(chosen: Benchmark) -> str | None:
+    """The option that says which scenario is run; None if one run goes through those whose bit in SCENARIOS is set."""
+    if SCENARIOS in chosen.options:
+        return None
+    return next(name for name, option in chosen.options.items() if tuple(option.choices or ()) == chosen.scenarios)
 
 
 def _values(chosen: Benchmark, option: str, text: str) -> list[tuple[str, int]]:
@@ -52,7 +64,8 @@ def _value(known: Option, option: str, word: str) -> int:
         raise UserError(f"--{option} {word!r}: it must be a whole number") from None
 
 
-def _label(chosen: Benchmark, scenario: str, variant: Mapping[str, tuple[str, int]], several: Sequence[str]) -> str:
-    """The scenario where there are several, and the values of the options of which several were asked for."""
-    words = [variant[option][0] if chosen.options[option].choices else f"{variant[option][0]} {option}" for option in several]
-    return ", ".join([scenario, *words] if len(chosen.scenarios) > 1 or not words else words)
+def _word(chosen: Benchmark, option: str, text: str) -> str:
+    """A value as part of a scenario's name."""
+    if chosen.options[option].choices:
+        return text
+    return f"{text} {option.removesuffix('s') if text == '1' else option}"

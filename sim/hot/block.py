@@ -245,6 +245,7 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
         pe["stop"] = STOP_AT_BLOCK
         emu_stop(uc)
         return
+    pe["block_key_cycles"] = cycles
     if va == pe["block_va"] and u64(size) == pe["block_bytes"] and pe["repeatable"] != ZERO and va & PAGE_MASK == pe["code_va"]:
         pe["pending_cycles"] = pe["repeatable"]             # a loop of one block: nothing about it can have changed
         pe["pending_instructions"] = u64(size) >> TWO

@@ -13,6 +13,12 @@ _ROOM = u64(4096)                       # a slice is interrupted when less than 
 @njit
 def emit(m, i, kind, aux, a, b, c):  # type: ignore[no-untyped-def]
     """Append one event of PE i at its present cycle. A nearly full ring interrupts the slice; a full one counts the loss."""
+    emit_at(m, i, pe_of(m, i)["cycles"], kind, aux, a, b, c)
+
+
+@njit
+def emit_at(m, i, cycle, kind, aux, a, b, c):  # type: ignore[no-untyped-def]
+    """`emit` with the cycle at which it happened: that of another PE, if it is its doing, or an earlier one that is only now noticed."""
     machine = machine_of(m)
     if (machine["event_mask"] >> u64(kind)) & ONE == ZERO:
         return
@@ -25,7 +31,7 @@ def emit(m, i, kind, aux, a, b, c):  # type: ignore[no-untyped-def]
             machine["ring_lost"] += ONE
             return
     event = ring_of(m)[np.int64(head & machine["ring_mask"])]
-    event["cycle"] = pe_of(m, i)["cycles"]
+    event["cycle"] = cycle
     event["pe"] = np.uint16(i)
     event["kind"] = np.uint16(kind)
     event["aux"] = np.uint32(aux)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from sim.hot import counter
-from sim.hot.events import emit
+from sim.hot.events import emit_at
 from sim.hot.injection import note_pulse
 from sim.hot.schedule import reschedule
 from sim.state import dtypes, events
@@ -91,9 +91,11 @@ def fold(m, i, now):  # type: ignore[no-untyped-def]
         pe = pe_of(m, i)
         g["pending"] |= rising & ~_levels_that_pend(g, rising)
         if rising & counter.LEVEL_VIRTUAL != ZERO:
-            emit(m, i, _EVENT_TIMER, counter.PPI_VIRTUAL, pe["cntv_cval"], ZERO, ZERO)
+            rose = max(counter.due(m, pe["cntv_ctl"], pe["cntv_cval"]), g["timers_written_cycles"])
+            emit_at(m, i, rose, _EVENT_TIMER, counter.PPI_VIRTUAL, pe["cntv_cval"], ZERO, ZERO)
         if rising & counter.LEVEL_PHYSICAL != ZERO:
-            emit(m, i, _EVENT_TIMER, counter.PPI_PHYSICAL, pe["cntp_cval"], ZERO, ZERO)
+            rose = max(counter.due(m, pe["cntp_ctl"], pe["cntp_cval"]), g["timers_written_cycles"])
+            emit_at(m, i, rose, _EVENT_TIMER, counter.PPI_PHYSICAL, pe["cntp_cval"], ZERO, ZERO)
     g["level"] = levels
 
 
@@ -234,8 +236,8 @@ def lines(m, i, now):  # type: ignore[no-untyped-def]
     i = u64(i)
     fold(m, i, now)
     pe = pe_of(m, i)
-    if pe["fiq_pulse_due_cycles"] <= now:
-        note_pulse(m, i, now)
+    while pe["fiq_pulse_due_cycles"] <= now:
+        note_pulse(m, i, pe["fiq_pulse_due_cycles"])
     result = SIGNAL_NONE
     if pe["irq_injected"] != ZERO:
         result |= SIGNAL_IRQ
@@ -259,15 +261,25 @@ def signalled(m, i, now):  # type: ignore[no-untyped-def]
     return result
 
 
+@njit
+def clock_for(m, i):  # type: ignore[no-untyped-def]
+    """Cycle as of which PE i's interrupts are looked at: its own, but the acting PE's if another one has just changed something.
+
+    The clock of a PE that is not acting depends on how far it was allowed to run; nothing of the model may.
+    """
+    acting = machine_of(m)["acting"]
+    return pe_of(m, i if acting == ZERO else acting - ONE)["cycles"]
+
+
 @njit(cache=True)
 def next_due(m, i):  # type: ignore[no-untyped-def]
-    """Earliest cycle from which `signalled` may give something for PE i if nothing else changes; its present cycle if it does now.
+    """Earliest cycle from which `signalled` may give something for PE i if nothing else changes; `clock_for` it if it does by then.
 
     NOWHERE if nothing is on its way. An interrupt that is disabled, masked by PMR or not preempting is not on its way.
     """
     i = u64(i)
     pe, g = pe_of(m, i), gic_of(m, i)
-    now = pe["cycles"]
+    now = clock_for(m, i)
     if lines(m, i, now) != SIGNAL_NONE:
         return now
     soonest = pe["fiq_pulse_due_cycles"]
@@ -285,9 +297,16 @@ def next_due(m, i):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def refresh(m, i):  # type: ignore[no-untyped-def]
-    """Recompute when PE i may next be signalled an interrupt, and when it must next be looked at. Call after every change of state."""
+    """Recompute when PE i may next be signalled an interrupt, and when it must next be looked at. Call after every change of state.
+
+    What another PE does is signalled to it MACHINE.lookahead_cycles later at the soonest: that far it may have run already.
+    """
     i = u64(i)
-    pe_of(m, i)["irq_due_cycles"] = next_due(m, i)
+    pe, machine = pe_of(m, i), machine_of(m)
+    due = next_due(m, i)
+    if machine["acting"] != ZERO and machine["acting"] != i + ONE:
+        due = max(due, min(pe["irq_due_cycles"], clock_for(m, i) + machine["lookahead_cycles"]))
+    pe["irq_due_cycles"] = due
     reschedule(m, i)
 
 
@@ -364,7 +383,7 @@ def reset_cpu_interface(m, i):  # type: ignore[no-untyped-def]
 def _clear_redistributor(g):  # type: ignore[no-untyped-def]
     g["enabled"], g["group"], g["pending"], g["active"], g["level"] = ZERO, ZERO, ZERO, ZERO, ZERO
     g["configuration0"], g["configuration1"] = _EDGE_SGIS, ZERO
-    g["waker"], g["ctlr"] = WAKER_RESET, ZERO
+    g["waker"], g["ctlr"], g["timers_written_cycles"] = WAKER_RESET, ZERO, ZERO
     priority, due = g["priority"], g["sgi_due_cycles"]
     for n in range(32):
         priority[n] = np.uint8(0)

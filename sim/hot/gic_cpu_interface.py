@@ -20,6 +20,7 @@ from sim.hot.gic import (
     NO_BIT,
     PRIVATE,
     SPURIOUS,
+    clock_for,
     fold,
     group_of,
     group_priority_mask,
@@ -164,7 +165,7 @@ def _send(m, i, target, intid, group):  # type: ignore[no-untyped-def]
         delay = machine["sgi_delay_near"]
     else:
         delay = machine["sgi_delay_far"]
-    fold(m, target, pe_of(m, target)["cycles"])             # one that has arrived is pending; this one comes after it
+    fold(m, target, clock_for(m, target))                   # one that has arrived is pending; this one comes after it
     dues = g["sgi_due_cycles"]
     due = min(dues[np.int64(intid)], pe["cycles"] + delay)
     dues[np.int64(intid)] = due

@@ -14,6 +14,7 @@ from sim.hot.gic import (
     NOWHERE,
     PRIVATE,
     arrived,
+    clock_for,
     fold,
     pending_at,
     refresh,
@@ -120,7 +121,7 @@ def _clear_pending(m, i, j, bits):  # type: ignore[no-untyped-def]
 def _write_private(m, i, j, offset, value):  # type: ignore[no-untyped-def]
     """PE i writes 32 bits of PE j's SGI_base frame."""
     g = gic_of(m, j)
-    fold(m, j, pe_of(m, j)["cycles"])
+    fold(m, j, clock_for(m, j))
     if offset == IGROUPR:
         g["group"] = value
     elif offset == ISENABLER:

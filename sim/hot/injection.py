@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from sim.arch.vectors import FIQ
-from sim.hot.events import emit, next_random
+from sim.hot.events import emit_at, next_random
 from sim.state import dtypes
 from sim.state.events import EVENT_INJECTED
 from sim.state.handle import pe_of
@@ -32,8 +32,8 @@ def next_due_cycles(m, i, period_cycles, now):  # type: ignore[no-untyped-def]
 
 @njit
 def note_pulse(m, i, now):  # type: ignore[no-untyped-def]
-    """A FIQ pulse is due at PE i: it is signalled from now on, until a FIQ is taken."""
+    """A FIQ pulse became due at PE i at cycle `now`: it is signalled from then on, until a FIQ is taken."""
     pe = pe_of(m, i)
     pe["fiq_pulse"] = ONE
-    pe["fiq_pulse_due_cycles"] = next_due_cycles(m, i, pe["fiq_period_cycles"], now)
-    emit(m, i, EVENT_INJECTED, _FIQ, ZERO, ZERO, ZERO)
+    pe["fiq_pulse_due_cycles"] = max(next_due_cycles(m, i, pe["fiq_period_cycles"], now), now + ONE)
+    emit_at(m, i, now, EVENT_INJECTED, _FIQ, ZERO, ZERO, ZERO)

@@ -298,10 +298,12 @@ def run(m):  # type: ignore[no-untyped-def]
         elif now >= machine["chunk_end_cycles"]:
             machine["reason"] = REASON_CHUNK
         else:
+            machine["acting"] = u64(i) + ONE
             if (running or wake(m, i, now)) and _slice(m, i):
                 machine["resuming"] = u64(i) + ONE
             else:
                 reschedule(m, i)
+            machine["acting"] = ZERO
             if machine["until_reached"] != ZERO:
                 machine["until_reached"] = ZERO
                 machine["reason"] = REASON_MARK

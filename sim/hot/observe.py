@@ -12,7 +12,7 @@ from sim.hot import pl011, stops
 from sim.hot.calls import context_save, emu_stop
 from sim.hot.code_pages import COPIED, TOUCHED, code_written, look_at_code
 from sim.hot.decode import instruction_flags
-from sim.hot.events import emit
+from sim.hot.events import emit_at
 from sim.hot.exception import word_at
 from sim.hot.gic_distributor import is_gic, mmio_read, mmio_write
 from sim.hot.hidden_stores import TABLE, hide_store
@@ -196,7 +196,7 @@ def break_reservations(m, i, pa):  # type: ignore[no-untyped-def]
             other["reserved_pa"] = NOWHERE
             words_at(other["exclusive_address"], 1)[0] = NOWHERE
             other["event_register"] = ONE
-            emit(m, j, EVENT_EXCLUSIVE_LOST, i, granule, ZERO, ZERO)
+            emit_at(m, j, pes[i]["cycles"], EVENT_EXCLUSIVE_LOST, i, granule, ZERO, ZERO)
             if other["status"] == STATUS_WFE:
                 other["wake_cycles"] = min(other["wake_cycles"], pes[i]["cycles"])
                 reschedule(m, j)

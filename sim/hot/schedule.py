@@ -2,12 +2,12 @@
 
 A running PE's key is its own clock; a waiting one's is the cycle at which something can wake it; a PE that is off, or that
 nothing can wake, has the key NEVER. A heap word is cycle:tie:PE (48, 8 and 8 bits), so one comparison orders two PEs: equal cycles
-by a seeded number that is drawn anew whenever a PE's time changes, equal numbers by the number of the PE.
+by a number that follows from the seed, the PE and the cycle and from nothing else, equal numbers by the number of the PE. So the order
+of two PEs does not depend on how often either was looked at.
 """
 import numpy as np
 from numba import njit
 
-from sim.hot.events import next_random
 from sim.state import dtypes
 from sim.state.handle import heap_of, heap_position_of, machine_of, pe_of
 
@@ -17,6 +17,8 @@ NOWHERE = u64(dtypes.NOWHERE)
 PSTATE_A, PSTATE_IF = u64(1 << 8), u64(1 << 7 | 1 << 6)
 STATUS_RUNNING, STATUS_WFI, STATUS_WFE = u64(dtypes.STATUS_RUNNING), u64(dtypes.STATUS_WFI), u64(dtypes.STATUS_WFE)
 CYCLE_SHIFT, TIE_SHIFT, BYTE = u64(16), u64(8), u64(0xFF)
+_LOW_HALF, _HALF_SHIFT, _MIX_SHIFT, _TIE_FROM = u64(0xFFFF_FFFF), u64(32), u64(15), u64(23)
+_MIX_CYCLE, _MIX_PE, _MIX_AGAIN = u64(0x9E37_79B1), u64(0x85EB_CA77), u64(0xC2B2_AE3D)     # odd, about half of their bits set
 NEVER = u64((1 << 48) - 1)              # the cycle of a PE that has nothing to do, ever: 2**48 cycles are a day at 3 GHz
 
 
@@ -65,13 +67,18 @@ def next_action_cycle(m, i):  # type: ignore[no-untyped-def]
 
 
 @njit
+def word_of(m, i, cycle):  # type: ignore[no-untyped-def]
+    """The heap word of PE i at a cycle. Products are of 32 bits each, so that nothing wraps."""
+    mixed = ((cycle ^ machine_of(m)["random"]) & _LOW_HALF) * _MIX_CYCLE
+    mixed = ((mixed ^ (mixed >> _HALF_SHIFT) ^ (cycle >> _HALF_SHIFT)) & _LOW_HALF) + u64(i) * _MIX_PE & _LOW_HALF
+    mixed = ((mixed ^ (mixed >> _MIX_SHIFT)) & _LOW_HALF) * _MIX_AGAIN
+    return (cycle << CYCLE_SHIFT) | ((mixed >> _TIE_FROM) & BYTE) << TIE_SHIFT | u64(i)
+
+
+@njit
 def reschedule(m, i):  # type: ignore[no-untyped-def]
     """Recompute when PE i must next be looked at. Call after anything that changes its clock, status or pending interrupts."""
-    machine = machine_of(m)
-    random = next_random(machine["random"])
-    machine["random"] = random
-    word = (next_action_cycle(m, i) << CYCLE_SHIFT) | ((random >> u64(32)) & BYTE) << TIE_SHIFT | u64(i)
-    _sift(m, np.int64(heap_position_of(m)[i]), word)
+    _sift(m, np.int64(heap_position_of(m)[i]), word_of(m, i, next_action_cycle(m, i)))
 
 
 @njit(cache=True)

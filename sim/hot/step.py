@@ -103,6 +103,8 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
             take_abort(m, i, pc)
             return TAKEN
     pe["block_va"], pe["block_pa"], pe["block_bytes"] = pc, pe["code_pa"] | (pc & PAGE_OFFSET), FOUR
+    if machine_of(m)["interleaving"] == INTERLEAVE_INSTRUCTION:
+        pe["block_key_cycles"] = pe["cycles"]
     pe["repeatable"] = ZERO
     if machine_of(m)["until"] != ZERO and machine_of(m)["interleaving"] == INTERLEAVE_INSTRUCTION and stops_here(m, i, pe["block_pa"], FOUR):
         return STOPS_HERE

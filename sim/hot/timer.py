@@ -10,8 +10,8 @@ from numba import njit
 from sim.arch.register_keys import encoding_key
 from sim.hot import counter as _counter
 from sim.hot.counter import CTL_ENABLE, CTL_IMASK, CTL_ISTATUS, condition_met, counter, cycles_of_count, due, level
-from sim.hot.gic import refresh
-from sim.state.handle import machine_of, pe_of
+from sim.hot.gic import fold, refresh
+from sim.state.handle import gic_of, machine_of, pe_of
 
 __all__ = ["counter", "cycles_of_count", "is_timer", "level", "reset_timers", "timer_read", "timer_write"]
 
@@ -84,6 +84,8 @@ def timer_write(m, i, key, value):  # type: ignore[no-untyped-def]
     i = u64(i)
     pe = pe_of(m, i)
     count = counter(m, pe["cycles"])
+    fold(m, i, pe["cycles"])                                # an interrupt that was asserted before this write was asserted
+    gic_of(m, i)["timers_written_cycles"] = pe["cycles"]
     if key == CNTV_CTL:
         pe["cntv_ctl"] = value & _WRITABLE_CTL
     elif key == CNTP_CTL:

@@ -1,5 +1,9 @@
 """How a run ended: one word, who, where, why, and the exit code of the command."""
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from sim.arch.syndrome import describe_esr
 
 FINISHED, EXITED, BUDGET, DEADLOCK, RECURSION, LIVELOCK, INTERRUPTED, ENGINE, PAUSED = (
     "finished", "exited", "budget", "deadlock", "recursion", "livelock", "interrupted", "engine", "paused",
@@ -35,3 +39,14 @@ class Verdict:
             if self.pc is not None:
                 where += f" at {self.pc:#x}" + (f" <{self.symbol}>" if self.symbol else "")
         return f"verdict: {self.kind}{where}: {self.reason}"
+
+
+def describe_recursion(record: Any, named: Callable[[int], str]) -> str:
+    """What a PE's record (`sim.state.dtypes.PE`) says of exceptions taken in each other's handlers. named: symbol of an address, or ""."""
+    depth, elr, esr = (int(record[f"recursion_{name}"]) for name in ("depth", "elr", "esr"))
+    if depth == 0:
+        return f"{int(record['nested_entries'])} exceptions taken inside each other's handlers without a return"
+    text = f"{depth} exceptions ({describe_esr(esr)}) at {elr:#x}{named(elr)}, each in the handler of the one before"
+    if (vector := int(record["entry_elr"])) != elr:
+        text += f"; then the stack was used up and the vector {vector:#x}{named(vector)} faults on itself"
+    return text

@@ -73,7 +73,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 2                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 1                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -114,6 +114,8 @@ PE = np.dtype(
         # periodic injection (`sim.hot.injection`): mean time between two, 0 = none; fiq_pulse: one is signalled and not yet taken
         "serror_period_cycles", "fiq_period_cycles", "fiq_pulse", "fiq_pulse_due_cycles", "injection_random",
         "adversary_random", "own_tlbi_count", "stale_code_count",   # adversarial setting: `sim.hot.own_tlbi`, `sim.hot.speculation`
+        "block_key_cycles",                                    # when the block under way, or the last one, began: what it does has its place
+                                                               # among what other PEs do by that
         "stopped_before",                                      # where the last run stopped for MACHINE.until: see `sim.hot.block`
         # statistics
         "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
@@ -137,6 +139,7 @@ GIC_PE = np.dtype(
         "enabled", "group", "pending", "active", "level", "configuration0", "configuration1",   # bit n = INTID n
         "waker", "ctlr", "pmr", "bpr0", "bpr1", "icc_ctlr", "sre", "igrpen0", "igrpen1",
         "active_priorities", "active_priorities0",             # one bit for each group priority in use (ICC_AP1R0 / AP0R0)
+        "timers_written_cycles",                               # when a register of its timers was last written
     )
     + [("priority", "u1", (32,)), ("sgi_due_cycles", "u8", (16,))]
 )
@@ -186,6 +189,8 @@ MACHINE = np.dtype(
         # until: number of the watched symbol before which the run stops, from 1; resuming: PE whose slice was interrupted, from 1
         "until", "until_reached", "resuming",
         "adversarial", "hidden_stores",                        # 0 or 1; how many stores to tables are hidden
+        "acting",                                              # PE whose slice is under way, from 1; 0 = none, Python acts
+        "lookahead_cycles",                                    # least delay with which a PE affects another one other than by memory
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )

@@ -3,19 +3,22 @@ import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from firmware.kernels import Kernel
+from firmware.kernels import kernel as known_kernel
 from firmware.rendezvous import MARK_NAMES, RendezvousReport
 from sim.errors import SimulatorError, UserError
-from sim.experiments.kernel_build import rendezvous_of
+from sim.experiments.kernel_build import build_image, rendezvous_of
+from sim.loader.image import Image
 from sim.result import STATISTICS, Result
 from sim.sweeps.identity import simulator
-from sim.sweeps.plan import Plan, digest_of
+from sim.sweeps.plan import Plan, Words, digest_of
 from sim.sweeps.profiles import profile_of_text
 
 if TYPE_CHECKING:
@@ -61,10 +64,18 @@ def _image_here(plan: Plan) -> str:
     return digest_of(plan.image(0))
 
 
+@lru_cache(maxsize=512)
+def _image(kernel: str, is_built_in: bool, include: tuple[str, ...], constants: Words, image_digest: str) -> Image:
+    """The kernel for a seed: points that differ in the machine alone share it. image_digest: so that a changed source is another one."""
+    del image_digest
+    return replace(build_image(known_kernel(kernel) if is_built_in else Path(kernel), dict(constants), [Path(one) for one in include]), listing=())
+
+
 def _run(plan: Plan, seed: int) -> Outcome:
     from sim.machine import Machine
 
-    chosen, constants, image = plan.chosen(), plan.constants(seed), plan.image(seed)
+    chosen, constants = plan.chosen(), plan.constants(seed)
+    image = _image(plan.kernel, plan.is_built_in, plan.include, tuple(sorted(constants.items())), plan.image_digest)
     marks = chosen.marks if isinstance(chosen, Kernel) else ()
     settings = {**dict(plan.machine), "seed": seed, "events": ()}
     try:

@@ -1,5 +1,6 @@
 """Profiles of the points of a sweep: a profile with single keys changed, as text that a process elsewhere can read too."""
 import json
+import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -55,7 +56,7 @@ def profile_of_text(text: str, name: str) -> Profile:
         try:
             return load_profile(path)
         except UserError as error:
-            raise UserError(str(error).replace(str(path), name)) from None
+            raise UserError(re.sub(rf"{re.escape(str(path))}(:\d+)?", name, str(error))) from None
 
 
 def _lines(table: Mapping[str, Any], prefix: str) -> list[str]:

@@ -125,9 +125,10 @@ def ends_a_block(word: int) -> bool:
 
 
 @pytest.mark.gnu
-def test_every_phase_mark_begins_a_basic_block(build: Build) -> None:
+@pytest.mark.parametrize("name", ["rendezvous", "bench_ipi", "bench_rendezvous", "bench_shootdown"])
+def test_every_phase_mark_begins_a_basic_block(name: str, build: Build) -> None:
     """The simulator stamps a mark with the cycle at which its block begins."""
-    built_in = next(known for known in kernels() if known.name == "rendezvous")
+    built_in = next(known for known in kernels() if known.name == name)
     image = build(built_in, built_in.build_constants())
     data = image.path.read_bytes()
     for mark in set(built_in.marks) - {"mark_taken"}:       # that one is a vector: it begins a block by being entered

@@ -28,6 +28,12 @@ def test_noise_does_not_buy_a_bend() -> None:
     assert found[0].r_squared < max(fit.r_squared for fit in found[1:])     # although the others fit what they were given better
 
 
+def test_a_bend_that_explains_next_to_nothing_is_left_out() -> None:
+    best = fits(PES, [10_000 + 50 * n - 0.002 * n * n for n in PES])[0]
+    assert best.shape == "linear" and best.r_squared > 0.9999
+    assert best.text(1e9) == "10,003 + 49.75 n"
+
+
 def test_the_error_is_that_of_leaving_each_point_out() -> None:
     cycles = [410.0, 395, 480, 700, 1250, 2600, 5400]
     for fit in fits(PES, cycles):
@@ -42,14 +48,16 @@ def test_the_error_is_that_of_leaving_each_point_out() -> None:
 def test_two_points_have_no_fit_and_three_only_lines_that_mean_something() -> None:
     assert fits((2, 4), (1.0, 2.0)) == ()
     three = fits((2, 4, 8), (10.0, 21.0, 39.0))
-    assert three[0].shape == "linear" and three[0].error_cycles is not None
-    assert [fit.error_cycles for fit in three[1:]] == [None, None]
+    assert [fit.shape for fit in three[:2]] == ["linear", "constant"]
+    assert three[0].error_cycles is not None
+    assert [fit.error_cycles for fit in three[2:]] == [None, None]
 
 
-def test_what_does_not_grow_is_a_line_without_slope() -> None:
+def test_what_does_not_grow_is_constant() -> None:
     best = fits(PES, [750.0] * len(PES))[0]
-    assert best.shape == "linear" and best.r_squared == 1.0
-    assert best.coefficients == pytest.approx((750, 0), abs=1e-6)
+    assert best.shape == "constant" and best.r_squared == 1.0
+    assert best.coefficients == pytest.approx((750,))
+    assert best.text(1e9) == "750"
 
 
 def test_the_text_is_in_nanoseconds() -> None:

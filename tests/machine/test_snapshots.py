@@ -97,9 +97,26 @@ def test_snapshots_can_be_gone_back_to_in_any_order() -> None:
     assert machine.read_physical(0x4000_0000, RAM_BYTES) == texts[1]
 
 
+RACE = """
+main:
+    ldr x1, =DATA_PA
+    b again                                     // where a PE stands among others was settled when its block before ended
+again:
+    ldxr x3, [x1]                               // every PE takes a number, all in the same cycle
+    add x4, x3, #1
+    stxr w5, x4, [x1]
+    cbnz w5, again
+    lsl x3, x3, #6
+here:
+    subs x3, x3, #1                             // and ends later the higher it is
+    b.gt here
+    b park
+"""
+
+
 def test_a_seed_given_at_a_restore_decides_what_follows() -> None:
-    machine = built("exclusives", 4, 40, "add_to_both")
-    machine.run(BUDGET_CYCLES, until="add_to_both")
+    machine = machine_for(RACE, pes=4, marks=("main", "here"))
+    machine.run(BUDGET_CYCLES, until="main")
     snapshot = machine.snapshot()
     logs: dict[int, bytes] = {}
     for seed in (1, 2, 3, 4, 1, 2, 3, 4):

@@ -1,0 +1,82 @@
+"""`quiesce calibrate`: each published figure beside ours."""
+import json
+import time
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from sim.calibration.figures import FIGURES, FITTED, GIVEN, PREDICTED, Figure
+from sim.calibration.run import Compared, compare
+from sim.cli_compare import check_writable, processes, wide_console
+from sim.errors import UserError
+
+_WIDTHS = (34, 16, 10, 9, 6, 10, 9, 3)
+_MEANING = {GIVEN: "the profile has the published figure; measured from inside, the model gives it back",
+            FITTED: "a figure of the profile that nobody published was chosen by this one",
+            PREDICTED: "nothing was chosen by this one"}
+
+
+def execute_calibrate(names: Sequence[str], jobs: int | None, json_path: Path | None) -> int:
+    """Measure the figures and print each as it is known. Returns 0 if all are within their tolerance, else 1."""
+    check_writable(json_path)
+    chosen, number = choose_figures(names), processes(jobs)
+
+    from sim.cli_compile import prepare
+
+    prepare()
+    console, started = wide_console(), time.perf_counter()
+    _print_line(console, "figure", "profile", "published", "ours", "unit", "error", "how", "")
+    compared = compare(chosen, number, lambda one: _print_figure(console, one))
+    seconds = time.perf_counter() - started
+    _print_legend(console, compared)
+    missed = [one.figure.key for one in compared if not one.holds]
+    console.out(f"{len(compared) - len(missed)} of {len(compared)} figures are within their tolerance; {seconds:.1f} s on {number} processes")
+    if json_path is not None:
+        json_path.write_text(json.dumps({"seconds": round(seconds, 1), "figures": [one.to_json() for one in compared]}, indent=1) + "\n", encoding="utf-8")
+    if missed:
+        console.out(f"outside: {', '.join(missed)}")
+    return 1 if missed else 0
+
+
+def choose_figures(names: Sequence[str]) -> list[Figure]:
+    """Figures whose key matches any of the patterns (`line/*`), all if there is none. Raises UserError for a pattern that matches nothing."""
+    for name in names:
+        if not any(fnmatch(figure.key, name) for figure in FIGURES):
+            raise UserError(f"no figure {name!r}; there are {', '.join(figure.key for figure in FIGURES)}")
+    return [figure for figure in FIGURES if not names or any(fnmatch(figure.key, name) for name in names)]
+
+
+def _print_figure(console: Console, one: Compared) -> None:
+    figure = one.figure
+    ours = f"{one.ours:.4f}" if not figure.unit else f"{one.ours:,.1f}"
+    _print_line(console, figure.what, figure.profile, figure.published, ours, figure.unit, f"{100 * one.error:+.1f} %", figure.how,
+                "ok" if one.holds else "NOT", style=None if one.holds else "red")
+
+
+def _print_line(console: Console, *cells: str, style: str | None = None) -> None:
+    """One row of a table whose columns have fixed widths, since rows appear one by one."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+    for number, width in enumerate(_WIDTHS):
+        table.add_column(width=width, overflow="fold", justify="right" if number in (2, 3, 5) else "left")
+    table.add_row(*cells, style=style)
+    console.print(table)
+
+
+def _print_legend(console: Console, compared: Sequence[Compared]) -> None:
+    """What the words mean, and where each published figure comes from."""
+    console.out("")
+    for word in (GIVEN, FITTED, PREDICTED):
+        console.out(f"{word + ':':11}{_MEANING[word]}")
+    tolerances = sorted({one.figure.tolerance for one in compared})
+    for tolerance in tolerances:
+        keys = [one.figure.key for one in compared if one.figure.tolerance == tolerance]
+        console.out(f"within {100 * tolerance:g} %: {', '.join(keys)}")
+    for one in compared:
+        if one.figure.parameter:
+            console.out(f"{one.figure.key}: {one.figure.how}, {one.figure.parameter}")
+    for source in dict.fromkeys(one.figure.source for one in compared):
+        console.out(f"{source}: {', '.join(one.figure.key for one in compared if one.figure.source == source)}")
+    console.out("")
