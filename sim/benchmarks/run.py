@@ -107,7 +107,7 @@ class Task:
             during = log[events[0]:events[1]]
             during = during[np.isin(during["pe"], list(pes))]
             waited = int(during["a"][during["kind"] == EVENT_TLBI_COMPLETE].sum())
-            woken = during["a"][during["kind"] == EVENT_WAKE]
+            woken = during["aux"][during["kind"] == EVENT_WAKE]
             costs = machine.state.machine[0]
             waking = sum(int(np.count_nonzero(woken == status)) * int(costs[cost]) for status, cost in WAKING)
             stacks[part] = stack(*counters, list(pes), {"barrier wait": waited, "waking": waking})
