@@ -93,7 +93,7 @@ def table_of(spec: Spec, figures: Sequence[PointFigures]) -> Table:
     table.add_column("runs", justify="right")
     table.add_column("ended", overflow="fold")
     for name in figures[0].measures if figures else ():
-        title = name.removeprefix("rendezvous.").replace(".", "\n")
+        title = name.removeprefix("rendezvous.").removeprefix("bench.").replace(".", "\n")
         for number, figure in enumerate(("median", "p90", "max")):
             table.add_column(f"{title if number == 0 else ''}\n{figure}", justify="right", vertical="bottom")
     for one in figures:

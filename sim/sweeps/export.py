@@ -16,6 +16,7 @@ from sim.sweeps.store import Row
 
 MEASURES_USUAL = ("cycles", "instructions")
 MEASURES_RENDEZVOUS = ("rendezvous.gathered.median_cycles", "rendezvous.all_done.median_cycles")
+BENCHES_SHOWN = 3
 Found = Sequence[tuple[Run, Row]]
 
 
@@ -45,8 +46,9 @@ def measures_of(row: Row) -> dict[str, Any]:
 
 def usual_measures(found: Found) -> tuple[str, ...]:
     """What is shown where nobody chose."""
-    has_rendezvous = any("rendezvous" in row.document for _, row in found if row.document)
-    return ("cycles", *MEASURES_RENDEZVOUS) if has_rendezvous else MEASURES_USUAL
+    names = dict.fromkeys(name for _, row in found for name in measures_of(row))
+    benches = [name for name in names if name.endswith(".total.p50_cycles")][:BENCHES_SHOWN]
+    return tuple(benches) or (("cycles", *MEASURES_RENDEZVOUS) if MEASURES_RENDEZVOUS[0] in names else MEASURES_USUAL)
 
 
 def figures_of(found: Found, names: Sequence[str]) -> list[PointFigures]:

@@ -66,7 +66,10 @@ class Plan:
 
     def key(self, seed: int) -> str:
         """What results of this point and seed are kept under: equal keys have equal results."""
-        return _digest(self.settings, str(seed), self.image_digest, repr(profile_of_text(self.profile_text, self.profile_name)), self.simulator)
+        chosen = self.chosen()
+        marks = " ".join(chosen.marks) if isinstance(chosen, Kernel) else ""
+        profile = repr(profile_of_text(self.profile_text, self.profile_name))
+        return _digest(self.settings, str(seed), self.image_digest, marks, profile, self.simulator)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,22 @@
 """One run of a sweep, in whichever process this is: from a plan and a seed to a plain document."""
 import os
-import re
 import threading
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import Literal
 
 from firmware.kernels import Kernel
 from firmware.kernels import kernel as known_kernel
-from firmware.rendezvous import MARK_NAMES, RendezvousReport
 from sim.errors import SimulatorError, UserError
-from sim.experiments.kernel_build import build_image, rendezvous_of
+from sim.experiments.kernel_build import build_image
 from sim.loader.image import Image
-from sim.result import STATISTICS, Result
 from sim.sweeps.identity import simulator
+from sim.sweeps.measures import Document, document_of
 from sim.sweeps.plan import Plan, Words, digest_of
 from sim.sweeps.profiles import profile_of_text
 
-if TYPE_CHECKING:
-    from sim.machine import Machine
-
-CONSOLE_MOST = 4096                     # characters of the guest's text that are kept: the last ones
 _TOGETHER = threading.Lock()            # a worker of a cluster may have several threads; machines share compiled state of the process
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,50 +76,7 @@ def _run(plan: Plan, seed: int) -> Outcome:
         machine.inject_serrors(pe, plan.serror_period_cycles)
         machine.inject_fiqs(pe, plan.fiq_period_cycles)
     result = machine.run(plan.budget_cycles)
-    return Outcome("ended", document=_document(machine, result, constants, marks))
-
-
-def _document(machine: "Machine", result: Result, constants: Mapping[str, int], marks: Sequence[str]) -> Document:
-    """Plain values, the same on every host: no time of the host's is among them."""
-    whole = result.to_json()
-    document: Document = {name: whole[name] for name in ("verdict", "settings", "clock_hz", "cycles", "instructions")}
-    document["exit_code"] = result.verdict.exit_code
-    document["console"] = result.console[-CONSOLE_MOST:]
-    document["pes"] = result.statistics
-    measures: dict[str, int | float] = {name: sum(one[name] for one in result.statistics) for name in STATISTICS}
-    measures |= {"cycles": result.cycles, "instructions": result.instructions}
-    if result.exit_status is not None:
-        measures["exit_status"] = result.exit_status
-    document["marks"] = _marks(machine.watched, result)
-    measures |= {f"marks.{name}.passed": one["passed"] for name, one in document["marks"].items()}
-    if tuple(marks) == MARK_NAMES:
-        report = rendezvous_of(machine.watched, result, constants)
-        document["rendezvous"] = report.to_json()
-        measures |= _rendezvous_measures(report)
-    document["measures"] = measures
-    return document
-
-
-def _marks(watched: Sequence[str], result: Result) -> dict[str, dict[str, int | None]]:
-    """Of each mark, how often all PEs passed it together, and the cycles of the first and the last time."""
-    events = result.events.of("mark")
-    found: dict[str, dict[str, int | None]] = {}
-    for number, name in enumerate(watched):
-        cycles = events["cycle"][events["a"] == np.uint64(number)]
-        found[name] = {"passed": len(cycles), "first_cycle": int(cycles.min()) if len(cycles) else None,
-                       "last_cycle": int(cycles.max()) if len(cycles) else None}
-    return found
-
-
-def _rendezvous_measures(report: RendezvousReport) -> dict[str, int | float]:
-    """Each duration of all PEs together, under a name of its own."""
-    found: dict[str, int | float] = {"rendezvous.measured_rounds": report.measured_rounds}
-    for one in (*report.phases, *report.intervals):
-        if one.pe is None:
-            name = "rendezvous." + re.sub(r"[^a-z0-9]+", "_", one.name.lower()).strip("_")
-            found |= {f"{name}.minimum_cycles": one.minimum_cycles, f"{name}.median_cycles": one.median_cycles,
-                      f"{name}.p99_cycles": one.p99_cycles, f"{name}.maximum_cycles": one.maximum_cycles}
-    return found
+    return Outcome("ended", document=document_of(chosen if isinstance(chosen, Kernel) else None, machine.watched, result, constants))
 
 
 def command(plan: Plan, seed: int) -> str:

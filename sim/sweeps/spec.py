@@ -37,7 +37,7 @@ _FURTHER: Final[dict[str, tuple[type, Value | None]]] = {
     "kernel": (str, None), "profile": (str, "cortex-a72"), "rounds": (int, None), "warmup": (int, None), "ram": (str, "256M"),
     "budget": (int, BUDGET_DEFAULT_CYCLES), "serror_period": (int, 0), "fiq_period": (int, 0),
 }
-MEASURE_FAMILIES = ("rendezvous.", "marks.")
+MEASURE_FAMILIES = ("rendezvous.", "marks.", "bench.")      # where the kernel has them: sim.sweeps.measures
 _TYPE_TEXT = {int: "a whole number", str: "a string", bool: "true or false"}
 
 
@@ -174,5 +174,5 @@ def _measures(given: object) -> tuple[str, ...]:
         if name not in known and not name.startswith(MEASURE_FAMILIES):
             close = get_close_matches(name, known, n=1)
             raise UserError(f"unknown measure {name!r}" + (f" (did you mean {close[0]}?)" if close else f": there are {', '.join(known)}, "
-                            "and where the kernel has them rendezvous.PHASE.FIGURE_cycles and marks.NAME.passed"))
+                            "and where the kernel has them rendezvous.PHASE.FIGURE_cycles, bench.SCENARIO.total.FIGURE_cycles and marks.NAME.passed"))
     return tuple(given)

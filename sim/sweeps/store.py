@@ -16,8 +16,9 @@ from typing import Any, Self
 
 from sim.errors import UserError
 from sim.result import STATISTICS
+from sim.sweeps.measures import Document
 from sim.sweeps.plan import Plan, Refused
-from sim.sweeps.point import Document, Outcome
+from sim.sweeps.point import Outcome
 
 FORMAT = 1
 KEPT = ("ended", "failed")            # what is a result; anything else says that there is none

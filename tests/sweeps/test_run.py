@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.benchmarks.run import Task
 from sim.cli import run_command
 from sim.errors import SimulatorError, UserError
 from sim.machine import Machine
@@ -267,3 +268,22 @@ def test_an_address_where_nobody_answers_is_one_line(monkeypatch: pytest.MonkeyP
 def test_a_plan_gives_the_same_outcome_every_time(tmp_path: Path) -> None:
     plan = plan_of(write_counting(tmp_path))
     assert run_plan(plan, 1) == run_plan(plan, 1)
+
+
+@pytest.mark.parametrize(("name", "values", "scenario"), [
+    ("rendezvous", {}, "counters"), ("ipi", {"scenarios": 1 << 2}, "normal_ipi"), ("shootdown", {"issuers": 2}, "tlbi_by_2_issuers")])
+def test_the_kernels_of_the_benchmarks_have_the_figures_of_the_benchmarks(
+        tmp_path: Path, name: str, values: dict[str, int], scenario: str) -> None:
+    task = Task(name, scenario, scenario, 3, tuple(values.items()), "cortex-a72", "timed", 20, 3, (5,))
+    sample = task.sample(5)
+    defined = "".join(f"define.{constant} = {value}\n" for constant, value in task.constants.items())
+    path = tmp_path / "sweep.toml"
+    path.write_text(f'seeds = [5]\n[run]\nkernel = "bench_{name}"\npes = 3\nrounds = 20\nwarmup = 3\n{defined}', encoding="utf-8")
+    _, ((_, row),) = sweep(path, tmp_path / "store.sqlite")
+    assert row.document is not None
+    (measured,) = row.document["bench"].values()
+    assert measured["rounds"] == 20
+    assert measured["total"]["cycles"]["max"] == sample.total_cycles.max()
+    assert measured["total"]["cycles"]["mean"] == sample.total_cycles.mean()
+    (word,) = row.document["bench"]
+    assert row.document["measures"][f"bench.{word}.total.p50_cycles"] == sorted(sample.total_cycles.tolist())[9]
