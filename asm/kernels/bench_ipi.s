@@ -100,16 +100,24 @@ mark_call_done:
         ret
 
 //----------------------------------------------------------------------------------------
-// send_ipi — one round
+// send_ipi — one round, between get_cpu and put_cpu as there
 //
 // In        x0  scenario
 // Out       nothing
 // Clobbers  x0-x17, NZCV                    Preserves  x19-x29
 // Needs     PE 0, interrupts on
+// See       Linux 4.14 smp.h, get_cpu; arm64 preempt.h, percpu.h
 //----------------------------------------------------------------------------------------
 send_ipi:
         push_pair x19, x30
         mov     x19, x0
+        mrs     x1, TPIDR_EL1
+        ldr     x1, [x1, #PC_CURTHREAD]
+        ldr     x2, [x1, #TD_CRITNEST]
+        add     x2, x2, #1                      // not to be preempted
+        str     x2, [x1, #TD_CRITNEST]
+        mrs     x1, TPIDR_EL1
+        ldr     x1, [x1, #PC_CPUID]             // it stays this one
         cmp     x0, #SCENARIO_NORMAL
         b.hi    .L_to_all
         cbz     x0, .L_sent
@@ -133,6 +141,11 @@ send_ipi:
 .L_without_lock:
         bl      call_function_many
 .L_sent:
+        mrs     x1, TPIDR_EL1
+        ldr     x1, [x1, #PC_CURTHREAD]
+        ldr     x2, [x1, #TD_CRITNEST]
+        sub     x2, x2, #1
+        str     x2, [x1, #TD_CRITNEST]
         pop_pair x19, x30
         ret
 
