@@ -2,16 +2,17 @@
 import math
 from dataclasses import replace
 
-from sim.arch.id_registers import ccsidr_value, id_register_values
+from sim.arch.id_registers import LINE_BYTES, ccsidr_value, id_register_values
 from sim.arch.instruction import COST_BARRIER_DSB
 from sim.engine.policy import fill_policy
 from sim.errors import UserError
 from sim.hot import gic, pl011
 from sim.settings import Settings
 from sim.state import dtypes
-from sim.state.arrays import State
+from sim.state.arrays import CacheShapes, State
 from sim.timing.profile import Profile
 
+HELD_EXCLUSIVES = 4                     # a line that a load exclusive took stays for as long as this many exclusives cost
 COUNT_NUMERATOR_MOST = 1 << 16          # cycles * numerator must not overflow 64 bits in any run
 
 
@@ -20,7 +21,7 @@ def build_state(profile: Profile, settings: Settings) -> State:
     tlb, identity = profile.tlb, replace(profile.identity, bbm_level=settings.bbm_level(profile.identity.bbm_level))
     state = State(
         settings.pes, settings.ram_bytes, l1i=tlb.l1i.entries, l1d=tlb.l1d.entries, l2=(tlb.l2.sets, tlb.l2.ways),
-        walk_cache=(tlb.walk_cache.sets, tlb.walk_cache.ways),
+        walk_cache=(tlb.walk_cache.sets, tlb.walk_cache.ways), caches=_cache_shapes(profile, settings),
     )
     _set(state, {
         "l1i_max_entry_bytes": tlb.l1i.max_entry_bytes, "l1d_max_entry_bytes": tlb.l1d.max_entry_bytes,
@@ -31,6 +32,7 @@ def build_state(profile: Profile, settings: Settings) -> State:
         "hardware_dirty": int(identity.hardware_update == "access-flag-and-dirty"),
     })
     _set_costs(state, profile)
+    _set_coherence(state, profile, _coherence_mode(settings))
     _set_run(state, settings)
     identification = id_register_values(identity, 0, settings.pes)
     fill_policy(state.policy, state.id_values, identification)
@@ -69,6 +71,53 @@ def _set_costs(state: State, profile: Profile) -> None:
     for index, cycles in enumerate(profile.issue_cycles.values()):
         state.machine[0]["costs"][index] = cycles
     state.machine[0]["costs"][COST_BARRIER_DSB] += costs.dsb_completion_cycles
+
+
+def _coherence_mode(settings: Settings) -> int:
+    """MACHINE.coherence. One PE shares nothing with anybody, so only its caches could matter."""
+    if not settings.has_coherence:
+        return dtypes.COHERENCE_OFF
+    if settings.interleaving == "instruction":
+        return dtypes.COHERENCE_ALL
+    return dtypes.COHERENCE_PAGES if settings.pes > 1 else dtypes.COHERENCE_OFF
+
+
+def _slc_sets(profile: Profile) -> int:
+    return profile.memory.slc_bytes // (profile.memory.slc_ways * LINE_BYTES)
+
+
+def _cache_shapes(profile: Profile, settings: Settings) -> CacheShapes | None:
+    memory, mode = profile.memory, _coherence_mode(settings)
+    if mode == dtypes.COHERENCE_OFF:
+        return None
+    shapes = CacheShapes(store_buffer=memory.store_buffer_entries)
+    if mode == dtypes.COHERENCE_PAGES:
+        return shapes
+    l1, l2 = profile.caches.l1d, profile.caches.l2
+    return shapes._replace(
+        l1=l1.sets * l1.ways, l2=l2.sets * l2.ways, l2_count=-(-settings.pes // memory.l2_pes),
+        slc=max(_slc_sets(profile) * memory.slc_ways, 1), slc_count=-(-settings.pes // profile.coherence.socket_pes))
+
+
+def _set_coherence(state: State, profile: Profile, mode: int) -> None:
+    memory, coherence = profile.memory, profile.coherence
+    l1, l2, in_cycles = profile.caches.l1d, profile.caches.l2, profile.cycles_of_ns
+    _set(state, {
+        "coherence": mode, "l1_cache_sets": l1.sets, "l1_cache_ways": l1.ways, "l2_cache_sets": l2.sets, "l2_cache_ways": l2.ways,
+        "l2_cache_pes": memory.l2_pes, "slc_sets": _slc_sets(profile), "slc_ways": memory.slc_ways,
+        "latency_l2": _beyond(memory.l2_latency_cycles, profile), "latency_slc": _beyond(memory.slc_latency_cycles, profile),
+        "latency_memory": _beyond(in_cycles(memory.dram_ns), profile), "cluster_pes": coherence.cluster_pes,
+        "socket_pes": coherence.socket_pes, "line_same_cluster": in_cycles(coherence.line_same_cluster_ns),
+        "line_same_socket": in_cycles(coherence.line_same_socket_ns), "line_other_socket": in_cycles(coherence.line_other_socket_ns),
+        "line_read": in_cycles(coherence.read_occupancy_ns), "line_invalidate": in_cycles(coherence.invalidate_ns),
+        "line_hold": HELD_EXCLUSIVES * profile.issue_cycles["exclusive"],
+        "far_atomics": int(coherence.far_atomics), "line_far_atomic": in_cycles(coherence.far_atomic_ns),
+    })
+
+
+def _beyond(latency_cycles: int, profile: Profile) -> int:
+    """What a load waits beyond an L1 hit, which is in the cost of its class."""
+    return max(latency_cycles - profile.memory.l1d_latency_cycles, 0)
 
 
 def _set_run(state: State, settings: Settings) -> None:

@@ -75,6 +75,8 @@ def run(
                                                   "amalgamation, seeded.")] = None,
     nt_faults: Annotated[bool, typer.Option("--nt-faults", help="Accesses through nT take a translation fault.")] = False,
     repeat_tlbi_erratum: Annotated[bool, typer.Option("--repeat-tlbi-erratum", help="One access may outlive TLBI; DSB.")] = False,
+    coherence: Annotated[bool | None, typer.Option("--coherence/--no-coherence", help="Lines that travel between PEs cost time; "
+                                                   "default unless --interleaving quantum.")] = None,
 ) -> Action:
     """Run a kernel until it ends, can do nothing more, or has used up its budget."""
     from sim.cli_run import Options, execute
@@ -85,7 +87,7 @@ def run(
         define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
         recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period,
         feat_bbm=feat_bbm, multi_hit=multi_hit, nt_faults=nt_faults or None, repeat_tlbi_erratum=repeat_tlbi_erratum or None,
-        adversarial=adversarial)
+        adversarial=adversarial, coherence=coherence)
     return lambda: execute(options)
 
 

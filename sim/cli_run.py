@@ -63,6 +63,7 @@ class Options:
     nt_faults: bool | None = None
     repeat_tlbi_erratum: bool | None = None
     adversarial: bool = False
+    coherence: bool | None = None
 
 
 def print_kernels() -> int:
@@ -117,7 +118,7 @@ def machine_settings(options: Options, pes: int) -> dict[str, Any]:
         "quantum_cycles": options.quantum, "seed": options.seed, "start": options.start, "bootargs": options.append,
         "semihosting": options.semihosting, "adversarial": options.adversarial, "events": None if options.events else EVENTS,
     }
-    for name in ("recursion_limit", "livelock_limit", "feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum"):
+    for name in ("recursion_limit", "livelock_limit", "feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum", "coherence"):
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)
     return settings

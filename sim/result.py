@@ -14,7 +14,9 @@ STATISTICS = {
     "walk_cycles": "walk_cycles", "faults": "n_faults", "exceptions": "n_entries", "returns": "n_returns",
     "interrupts": "n_interrupts", "sgis_sent": "n_sgi_sent", "tlbis_issued": "n_tlbi_issued", "tlbis_received": "n_tlbi_received",
     "tlb_conflicts": "n_conflicts", "residues_used": "n_residues", "engine_fills": "n_fills", "engine_flushes": "n_soft_flushes",
-    "single_steps": "n_steps",
+    "single_steps": "n_steps", "coherence_cycles": "coherence_cycles", "line_transfers": "n_line_transfers",
+    "line_invalidations": "n_invalidations", "far_atomics": "n_far_atomics", "l1_cache_misses": "n_l1_cache_misses",
+    "l2_cache_misses": "n_l2_cache_misses", "memory_reads": "n_memory_reads",
 }
 
 

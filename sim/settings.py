@@ -40,6 +40,7 @@ class Settings:
     nt_faults: bool = False                 # an access through a block descriptor with nT = 1 takes a translation fault (FEAT_BBM 1 and above)
     adversarial: bool = False               # what only barriers guarantee comes late: `sim.hot.hidden_stores`, `own_tlbi`, `speculation`
     repeat_tlbi_erratum: bool = False       # see `sim.hot.residue`
+    coherence: bool | None = None           # lines that travel between PEs cost time: `sim.hot.coherence`; None = not with a quantum
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "interleaving", FIDELITIES.get(self.interleaving, self.interleaving))
@@ -56,6 +57,8 @@ class Settings:
             quantum_cycles = QUANTUM_DEFAULT_CYCLES if self.quantum_cycles is None else self.quantum_cycles
             object.__setattr__(self, "quantum_cycles", quantum_cycles)
             _check_range("quantum in cycles", quantum_cycles, 1, 1 << 40)
+        if self.coherence and self.interleaving == "quantum":
+            raise UserError("coherence needs accesses in the order of their cycles, which interleaving 'quantum' does not keep")
         _check_range("seed", self.seed, 0, (1 << 64) - 1)
         _check_range("recursion limit", self.recursion_limit, 2, 1 << 32)
         _check_range("livelock limit", self.livelock_limit, 2, 1 << 32)
@@ -82,12 +85,18 @@ class Settings:
         level = self.bbm_level(profile_level)
         return MULTI_HITS.index(self.multi_hit or ("new" if level == BBM_LEVEL_MOST else "abort"))
 
+    @property
+    def has_coherence(self) -> bool:
+        """Whether lines that travel between PEs cost time."""
+        return self.interleaving != "quantum" if self.coherence is None else self.coherence
+
     def summary(self, profile_level: int) -> dict[str, int | str | bool | None]:
         """What a result says of the settings, beside profile and image."""
         return {
             "pes": self.pes, "interleaving": self.interleaving, "quantum_cycles": self.quantum_cycles, "seed": self.seed,
             "feat_bbm": self.bbm_level(profile_level), "multi_hit": MULTI_HITS[self.multi_hit_number(profile_level)],
             "nt_faults": self.nt_faults, "repeat_tlbi_erratum": self.repeat_tlbi_erratum,
+            "coherence": self.has_coherence,
         }
 
     @property

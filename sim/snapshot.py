@@ -23,7 +23,8 @@ from sim.state.arrays import State
 from sim.trace.log import EventLog
 
 _ARRAYS = ("machine", "pes", "l1i", "l1d", "l2", "l2_next", "walk_cache", "walk_cache_next", "walked", "passing", "residue", "tlbi_queue",
-           "hidden_stores", "own_tlbi", "stale_code", "page_flags", "heap", "heap_position", "gic", "spi", "marks", "scratch", "pl011")
+           "hidden_stores", "own_tlbi", "stale_code", "page_flags", "heap", "heap_position", "gic", "spi", "marks", "scratch", "pl011",
+           "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc")
 #: PE fields that say where a second engine instance is. It may have been made since; it holds no state between slices.
 _STEPPER = ("stepper", "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address")
 _NO_DATA = np.zeros(PAGE_BYTES, np.uint8)
@@ -42,6 +43,7 @@ class Snapshot:
     contexts: list[Context]
     pages: dict[int, bytes]
     page_identities: npt.NDArray[np.int64]      # which object of `pages` each page of RAM is; 0 = all zero
+    lines: dict[int, npt.NDArray[np.uint64]]    # where the copies of the lines of a page are; pages without an entry: nowhere
     code_copies: dict[int, npt.NDArray[np.uint64]]
     log: EventLog
     text: bytes
@@ -66,7 +68,7 @@ class SnapshotKeeper:
         state.page_flags &= 0xFF ^ dtypes.PAGE_TOUCHED
         copied = np.flatnonzero(state.page_flags & dtypes.PAGE_COPIED)
         snapshot = Snapshot(
-            self, cycle, {name: getattr(state, name).copy() for name in _ARRAYS}, contexts, pages, identities,
+            self, cycle, {name: getattr(state, name).copy() for name in _ARRAYS}, contexts, pages, identities, self._lines(),
             {page: self._code_copy(page).copy() for page in copied.tolist()}, log.copy(), text, verdict, schedule_stale)
         self._base = snapshot
         self._flush_code()
@@ -83,6 +85,7 @@ class SnapshotKeeper:
         for page in changed.tolist():
             data = snapshot.pages.get(page)
             words[page] = empty if data is None else np.frombuffer(data, np.uint64)
+        self._restore_lines(snapshot)
         for page, copy in snapshot.code_copies.items():
             self._code_copy(page)[:] = copy
         steppers = state.pes[list(_STEPPER)].copy()
@@ -129,6 +132,25 @@ class SnapshotKeeper:
         if self._base is None or self._base is snapshot:
             return touched
         return np.union1d(touched, np.flatnonzero(self._base.page_identities != snapshot.page_identities))
+
+    def _line_words(self) -> npt.NDArray[np.uint64]:
+        """The lines of each page of RAM, a row of words for each page."""
+        return self._state.lines.view(np.uint64).reshape(len(self._state.lines_touched), -1)
+
+    def _lines(self) -> dict[int, npt.NDArray[np.uint64]]:
+        words, lines = self._line_words(), {} if self._base is None else dict(self._base.lines)
+        lines.update((page, words[page].copy()) for page in np.flatnonzero(self._state.lines_touched).tolist())
+        self._state.lines_touched[:] = 0
+        return lines
+
+    def _restore_lines(self, snapshot: Snapshot) -> None:
+        words, changed = self._line_words(), set(np.flatnonzero(self._state.lines_touched).tolist())
+        if self._base is not None and self._base is not snapshot:
+            both = self._base.lines.keys() | snapshot.lines.keys()
+            changed |= {page for page in both if self._base.lines.get(page) is not snapshot.lines.get(page)}
+        for page in changed:
+            words[page] = snapshot.lines.get(page, 0)
+        self._state.lines_touched[:] = 0
 
     def _code_copy(self, page: int) -> npt.NDArray[np.uint64]:
         words = PAGE_BYTES // 8

@@ -13,6 +13,7 @@ from sim.arch.register_keys import REGISTER_KEYS
 from sim.hot import stops
 from sim.hot.barrier import before_dsb, completion_flags
 from sim.hot.calls import emu_stop
+from sim.hot.coherence import wait_for_stores
 from sim.hot.decode import (
     FACTS_COST_CYCLES,
     FACTS_FIRST_FP,
@@ -53,9 +54,11 @@ UNPROVED = u64(dtypes.NOWHERE)          # BLOCK_FACTS.requirements: alignment co
 CANNOT_PROVE = np.int64(-1)
 FACTS_SCRATCH, REQUIREMENTS_SCRATCH = 64, 96
 UNTIL_BITS = u64(9)                     # of PE.stopped_before: MACHINE.until; above them instructions executed until then
+DRAINS = u64(1 << 57)                   # BLOCK_FACTS.flags: a DMB or DSB that waits for stores, where coherence is modelled
 WATCHED = u64(1 << 62)                  # BLOCK_FACTS.flags: a watched symbol lies in the block
 
 FLAG_ISB, FLAG_SYNCHRONISES = u64(instruction.FLAG_ISB), u64(1 << 58)     # the latter: an ISB, in the adversarial setting
+FLAG_BARRIER = u64(instruction.FLAG_DMB | instruction.FLAG_DSB)
 FLAG_FP, FLAG_DSB, FLAG_ERET = u64(instruction.FLAG_FP), u64(instruction.FLAG_DSB), u64(instruction.FLAG_ERET)
 FLAG_SP_BASE, FLAG_WRITES_SP = u64(instruction.FLAG_SP_BASE), u64(instruction.FLAG_WRITES_SP)
 FLAG_MEMORY, FLAG_UNANNOUNCED = u64(instruction.FLAG_MEMORY), u64(instruction.FLAG_UNANNOUNCED)
@@ -63,7 +66,7 @@ FLAG_ORDERED, FLAG_EXCLUSIVE = u64(instruction.FLAG_LDAPR), u64(instruction.FLAG
 FLAG_SEV, FLAG_SEVL = u64(instruction.FLAG_SEV), u64(instruction.FLAG_SEVL)
 FLAG_WFE, FLAG_WFI, FLAG_DAIF = u64(instruction.FLAG_WFE), u64(instruction.FLAG_WFI), u64(instruction.FLAG_DAIF)
 #: A block with any of these is looked at before it runs; MEMORY counts only while `align_check` is on.
-SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | FLAG_NARROW_SIGNED | WATCHED
+SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | FLAG_NARROW_SIGNED | WATCHED | DRAINS
 #: After a block with any of these the slice ends, so that the run loop can act on it.
 AFTERWARDS = FLAG_SYNCHRONISES | FLAG_ERET | FLAG_SEV | FLAG_SEVL | FLAG_WFE | FLAG_WFI
 STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
@@ -126,6 +129,8 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
         facts["flags"] |= unannounced_flag(word) | narrow_signed_flag(word) | completion_flags(word)
     if _has_mark(m, pa, size):
         facts["flags"] |= WATCHED
+    if machine["coherence"] != ZERO and facts["flags"] & FLAG_BARRIER != ZERO:
+        facts["flags"] |= DRAINS
     if machine["adversarial"] != ZERO and facts["flags"] & FLAG_ISB != ZERO:
         facts["flags"] |= FLAG_SYNCHRONISES
     needed = scratch[REQUIREMENTS_SCRATCH:REQUIREMENTS_SCRATCH + 64]
@@ -218,6 +223,8 @@ def _special(m, i, facts, va, pa, size):  # type: ignore[no-untyped-def]
         return STOP_STEP
     if flags & FLAG_MEMORY != ZERO and (pe["align_check"] != ZERO or flags & FLAG_ORDERED != ZERO) and _may_be_misaligned(m, i, facts):
         return STOP_STEP
+    if flags & DRAINS != ZERO:
+        wait_for_stores(pe)
     if flags & FLAG_DSB != ZERO and before_dsb(m, i, flags):
         return STOP_DSB
     if flags & FLAG_ERET != ZERO:

@@ -9,8 +9,10 @@ from numba import njit
 
 from sim.hot import stops
 from sim.hot.code_pages import code_written
+from sim.hot.coherence import ATOMIC
 from sim.hot.exception import take_abort, take_alignment_fault
 from sim.hot.observe import MONITORED, PAGE_SHIFT, STATUS_EXTERNAL, break_reservations, refuse
+from sim.hot.pages import observe_whole
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, SP, general, pstate
 from sim.hot.translate import FAULTED, OK, translate
 from sim.state import dtypes
@@ -76,6 +78,8 @@ def run_narrow_signed(m, i, word, pc):  # type: ignore[no-untyped-def]
     ram, bits = ram_of(m), size_bytes << u64(3)
     sign, mask = ONE << (bits - ONE), (ONE << bits) - ONE
     operand = ZERO if operand_register == THIRTY_ONE else registers[np.int64(operand_register)] & mask
+    if machine["coherence"] != ZERO:
+        observe_whole(m, np.int64(i), offset, size_bytes, ATOMIC)
     old = ZERO
     for k in range(np.int64(size_bytes)):
         old |= u64(ram[np.int64(offset) + k]) << u64(8 * k)

@@ -16,6 +16,7 @@ from sim.hot.events import emit_at
 from sim.hot.exception import word_at
 from sim.hot.gic_distributor import is_gic, mmio_read, mmio_write
 from sim.hot.hidden_stores import TABLE, hide_store
+from sim.hot.pages import ALL, PAGES, PRIVATE, SHARED, may_read_code, observe_access, touch
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, general, pstate
 from sim.hot.schedule import reschedule
 from sim.hot.soft_tlb import empty_soft_tlb
@@ -109,8 +110,13 @@ def _hand_out_ram(m, i, uc, page, access, allowed):  # type: ignore[no-untyped-d
             flags[page] = state & ~WRITTEN
         if state & COPIED != u8(0):
             return CODE_COPY_PA, allowed & PERMISSION_X
-        return machine_of(m)["ram_pa"], allowed & (PERMISSION_R | PERMISSION_X)
-    if access == ACCESS_READ and (allowed & PERMISSION_W == ZERO or state & OBSERVED != u8(0)):
+        return machine_of(m)["ram_pa"], allowed & (PERMISSION_R | PERMISSION_X if may_read_code(m, i, page) else PERMISSION_X)
+    mode, sharing = machine_of(m)["coherence"], PRIVATE
+    if mode == PAGES:
+        sharing = touch(m, i, page, access == ACCESS_WRITE)
+    if mode == ALL or sharing == SHARED:
+        return WINDOW_PA, allowed & (PERMISSION_R | PERMISSION_W)
+    if access == ACCESS_READ and (allowed & PERMISSION_W == ZERO or state & OBSERVED != u8(0) or sharing != PRIVATE):
         return machine_of(m)["ram_pa"], PERMISSION_R
     if state & OBSERVED != u8(0):
         return WINDOW_PA, allowed & (PERMISSION_R | PERMISSION_W)
@@ -206,7 +212,11 @@ def break_reservations(m, i, pa):  # type: ignore[no-untyped-def]
 @njit
 def window_read(uc, offset, size, data):  # type: ignore[no-untyped-def]
     """Read of an observed page; offset is that from the start of RAM, size 1 to 8 bytes."""
-    ram = ram_of(pe_at(data)["machine"])
+    pe = pe_at(data)
+    m = pe["machine"]
+    if machine_of(m)["coherence"] != ZERO:
+        observe_access(m, np.int64(pe["index"]), u64(offset), u64(size), False)
+    ram = ram_of(m)
     value = ZERO
     for k in range(np.int64(size)):
         value |= u64(ram[np.int64(offset) + k]) << u64(8 * k)
@@ -218,6 +228,8 @@ def window_write(uc, offset, size, value, data):  # type: ignore[no-untyped-def]
     """Write to an observed page: the bytes change, and reservations of other PEs on them are lost."""
     pe = pe_at(data)
     m = pe["machine"]
+    if machine_of(m)["coherence"] != ZERO:
+        observe_access(m, np.int64(pe["index"]), u64(offset), u64(size), True)
     ram = ram_of(m)
     if page_flags_of(m)[np.int64(u64(offset) >> PAGE_SHIFT)] & TABLE != u8(0):
         hide_store(m, np.int64(pe["index"]), u64(offset), u64(size))

@@ -10,6 +10,7 @@ from sim.arch import instruction, syndrome
 from sim.hot import stops
 from sim.hot.barrier import after_dsb, before_dsb, completion_flags
 from sim.hot.block import (
+    FLAG_BARRIER,
     FLAG_DSB,
     FLAG_ERET,
     FLAG_EXCLUSIVE,
@@ -31,6 +32,7 @@ from sim.hot.block import (
     stops_here,
 )
 from sim.hot.calls import context_restore, context_save, emu_start
+from sim.hot.coherence import wait_for_stores
 from sim.hot.decode import OUT_ALIGNMENT_BYTES, OUT_KIND, cost_class, effective_address, instruction_flags, memory_access
 from sim.hot.decode_memory import KIND_PREFETCH
 from sim.hot.exception import (
@@ -122,6 +124,8 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
     if flags & FLAG_MEMORY != ZERO and (pe["align_check"] != ZERO or flags & FLAG_ORDERED != ZERO) and _is_misaligned(m, i, word, pc, flags):
         take_alignment_fault(m, i, word, pc)
         return TAKEN
+    if flags & FLAG_BARRIER != ZERO:
+        wait_for_stores(pe)
     if flags & FLAG_DSB != ZERO and before_dsb(m, i, completion_flags(word)):
         return WAITS
     if machine_of(m)["adversarial"] != ZERO:

@@ -12,10 +12,12 @@ from sim.arch.register_keys import REGISTER_KEYS
 from sim.hot.address_translate import address_translate
 from sim.hot.block import at_el0
 from sim.hot.code_pages import code_written
+from sim.hot.coherence import WRITE
 from sim.hot.events import emit
 from sim.hot.exception import settle_up_to
 from sim.hot.hidden_stores import TABLE, hide_store
 from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, abandon_block, break_reservations, refuse
+from sim.hot.pages import observe_whole
 from sim.hot.registers import PC, PSTATE_PAN, general, pstate, write_system_register
 from sim.hot.system_registers import (
     DONE,
@@ -79,6 +81,8 @@ def _zero_block(m, i, uc, operand):  # type: ignore[no-untyped-def]
     offset = pa - machine["ram_pa"]
     if pa < machine["ram_pa"] or offset >= machine["ram_bytes"]:
         return _abort(m, i, uc, FAULTED | STATUS_EXTERNAL, operand, ACCESS_WRITE, ZERO)
+    if machine["coherence"] != ZERO:
+        observe_whole(m, i, offset, u64(ZERO_BLOCK_BYTES), WRITE)
     ram = ram_of(m)
     if page_flags_of(m)[np.int64(offset >> PAGE_SHIFT)] & TABLE != u8(0):
         hide_store(m, i, offset, u64(ZERO_BLOCK_BYTES))

@@ -17,6 +17,7 @@ from sim.arch import descriptor as d
 from sim.hot.code_pages import code_written
 from sim.hot.events import emit
 from sim.hot.hidden_stores import descriptor_seen
+from sim.hot.pages import observe_walk
 from sim.hot.tlb import ASID_GLOBAL, MISS, insert_walk_cache, lookup_walk_cache
 from sim.state import dtypes
 from sim.state.events import EVENT_WALK
@@ -130,6 +131,8 @@ def walk_tables(m, i, va, quiet):  # type: ignore[no-untyped-def]
             status, descriptor = FAULTED | FAULT_EXTERNAL_ON_WALK | level, ZERO
             break
         descriptor = words[np.int64((descriptor_pa - ram_pa) >> THREE)]
+        if quiet == ZERO and machine["coherence"] != ZERO:
+            observe_walk(m, i, descriptor_pa - ram_pa)
         if machine["adversarial"] != ZERO:
             descriptor = descriptor_seen(m, i, descriptor_pa, descriptor, quiet)
         if descriptor & _VALID == ZERO:

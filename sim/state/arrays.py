@@ -1,6 +1,6 @@
 """The arrays of one machine, allocated and wired to a handle."""
 import mmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,28 @@ def _aligned(count: int, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
     return raw[start : start + count * dtype.itemsize].view(dtype)
 
 
+class CacheShapes(NamedTuple):
+    """What the coherence model needs room for. l1, l2, slc: tags of each cache; l2_count, slc_count: how many of those there are."""
+
+    l1: int = 1
+    l2: int = 1
+    l2_count: int = 1
+    slc: int = 1
+    slc_count: int = 1
+    store_buffer: int = 1
+
+
 class State:
     """Everything mutable of a machine of `pes` PEs that is not inside an engine instance.
 
     pes: 1..256.  ram_bytes: multiple of PAGE_BYTES.  TLB geometry: `l1i`, `l1d` entries; `l2`, `walk_cache` as (sets, ways).
     Attributes are the arrays named in `handle.SLOTS`; `handle` (np.uint64) is what compiled functions take.
+    caches: None = coherence is not modelled, and there is no room for it.
     A State must stay alive as long as anything compiled uses its handle.
     """
 
     def __init__(self, pes: int, ram_bytes: int, *, l1i: int, l1d: int, l2: tuple[int, int], walk_cache: tuple[int, int],
-                 ring_entries: int = EVENT_RING_ENTRIES) -> None:
+                 ring_entries: int = EVENT_RING_ENTRIES, caches: CacheShapes | None = None) -> None:
         self.machine = np.zeros(1, dtypes.MACHINE)
         self.pes = _aligned(pes, dtypes.PE)
         self.l1i = np.zeros((pes, l1i), dtypes.TLB_ENTRY)
@@ -65,6 +77,7 @@ class State:
         self.policy = np.zeros(1 << 16, np.uint32)
         self.id_values = np.zeros(dtypes.ID_VALUES, np.uint64)
         self.pl011 = np.zeros(64, np.uint64)
+        self._make_caches(pes, ram_bytes, caches)
         self._table = np.zeros(TABLE_WORDS, np.uint64)
         for slot, name in enumerate(SLOTS):
             array = getattr(self, name)
@@ -72,6 +85,19 @@ class State:
         self.handle = np.uint64(self._table.ctypes.data)
         REGISTRY[int(self.handle)] = self
         self._settle(pes, ram_bytes, l1i, l1d, l2, walk_cache, ring_entries)
+
+    def _make_caches(self, pes: int, ram_bytes: int, caches: CacheShapes | None) -> None:
+        """Arrays of the coherence model; what is not needed has one element."""
+        shapes = caches or CacheShapes()
+        pages = ram_bytes // PAGE_BYTES if caches else 1
+        self._lines_map = mmap.mmap(-1, pages * (PAGE_BYTES // CACHE_LINE_BYTES) * dtypes.LINE.itemsize)
+        self.lines = np.frombuffer(self._lines_map, dtypes.LINE)
+        self.lines_touched = np.zeros(pages, np.uint8)
+        self.page_sharing = np.zeros(pages, np.uint32)
+        self.store_buffer = np.zeros((pes, shapes.store_buffer), np.uint64)
+        self.l1_cache = np.zeros((pes, shapes.l1), np.uint32)
+        self.l2_cache = np.zeros((shapes.l2_count, shapes.l2), np.uint32)
+        self.slc = np.zeros((shapes.slc_count, shapes.slc), np.uint32)
 
     def _settle(self, pes: int, ram_bytes: int, l1i: int, l1d: int, l2: tuple[int, int], walk_cache: tuple[int, int],
                 ring_entries: int) -> None:

@@ -63,6 +63,19 @@ STALE_CODE_ENTRIES = 8
 HIDDEN_STORE = np.dtype(_words("pa", "value", "pe", "visible_cycles", "own_visible"))
 HIDDEN_STORES = 256
 
+#: Where the copies of one 64-byte line of RAM are. holder: LINE_* state, owner PE << 8, PE that it is on its way from + 1 << 16.
+#: busy: when the next request may begin; begin: until when the PE before still has it; at_home: nobody holds it because an atomic was
+#: done at its home; sharers: one bit for each PE.
+LINE = np.dtype([*_words("holder", "busy_cycles", "begin_cycles", "at_home"), ("sharers", "u8", (4,))])
+LINE_INVALID, LINE_SHARED, LINE_EXCLUSIVE, LINE_MODIFIED = range(4)
+
+# page_sharing (32 bits for each 4 KiB page of RAM): bits 7:0 which PEs access its data, 15:8 the one PE, or the last that wrote while
+# it is shared, 31:16 how often that one did without another between
+SHARING_UNTOUCHED, SHARING_CLEAN, SHARING_PRIVATE, SHARING_READ, SHARING_SHARED = range(5)
+
+# MACHINE.coherence: not modelled; accesses to pages that PEs share; every access, with caches
+COHERENCE_OFF, COHERENCE_PAGES, COHERENCE_ALL = range(3)
+
 #: Block facts: what is known of the block of instructions that starts at a PA and has a size.
 BLOCK_FACTS = np.dtype(
     _words("tag", "cycles", "instructions", "flags", "last_flags", "requirements", "first_fp", "marks")
@@ -73,7 +86,7 @@ FACTS_ENTRIES = 4096
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 1                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 6                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -125,6 +138,10 @@ PE = np.dtype(
         # the recursion and livelock detectors of the run loop
         "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr",
         "recursion_depth", "recursion_elr", "recursion_esr",   # entries alike since the last return, other than a vector on itself
+        # stores under way (`sim.hot.coherence`): next place in the buffer, when the last of them is done; the line that an atomic was done
+        # at the home of, from 1, and what `instructions` was then
+        "store_next", "stores_done_cycles", "far_line", "far_instructions",
+        "coherence_cycles", "n_line_transfers", "n_invalidations", "n_far_atomics", "n_l1_cache_misses", "n_l2_cache_misses", "n_memory_reads",
     )
     # slot in which a VA was last found in the L1 TLB, by page number: a guess that spares the search, always checked
     + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,)), ("padding", "u8", (PE_PADDING_WORDS,))]
@@ -191,6 +208,10 @@ MACHINE = np.dtype(
         "adversarial", "hidden_stores",                        # 0 or 1; how many stores to tables are hidden
         "acting",                                              # PE whose slice is under way, from 1; 0 = none, Python acts
         "lookahead_cycles",                                    # least delay with which a PE affects another one other than by memory
+        # caches and coherence (`sim.hot.caches`, `sim.hot.coherence`): COHERENCE_*; geometry; times in cycles, latencies beyond an L1 hit
+        "coherence", "l1_cache_sets", "l1_cache_ways", "l2_cache_sets", "l2_cache_ways", "l2_cache_pes", "slc_sets", "slc_ways",
+        "latency_l2", "latency_slc", "latency_memory", "cluster_pes", "socket_pes", "line_same_cluster", "line_same_socket",
+        "line_other_socket", "line_read", "line_invalidate", "line_hold", "far_atomics", "line_far_atomic",
     )
     + [("costs", "u8", (COST_SLOTS,))]
 )

@@ -11,7 +11,7 @@ from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, HIDDEN_STORE, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
+from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, HIDDEN_STORE, LINE, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
 
 u64 = np.uint64
 
@@ -20,8 +20,9 @@ SLOTS = (
     "heap", "heap_position", "gic", "spi", "marks", "scratch", "l2_next", "walk_cache_next",
     "policy", "id_values", "pl011", "code_copy", "passing", "residue",
     "hidden_stores", "own_tlbi", "stale_code",
+    "lines", "lines_touched", "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc",
 )
-TABLE_WORDS = 128
+TABLE_WORDS = 256
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
 
 _COMPILED = not config.DISABLE_JIT
@@ -86,7 +87,7 @@ else:
 (_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
  _HEAP_POSITION, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
  _PL011, _CODE_COPY, _PASSING, _RESIDUE, _HIDDEN_STORES, _OWN_TLBI,
- _STALE_CODE) = range(len(SLOTS))
+ _STALE_CODE, _LINES, _LINES_TOUCHED, _PAGE_SHARING, _STORE_BUFFER, _L1_CACHE, _L2_CACHE, _SLC) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -274,3 +275,45 @@ def own_tlbi_of(m, i):  # type: ignore[no-untyped-def]
 def stale_code_of(m, i):  # type: ignore[no-untyped-def]
     """Translations that fetches of PE i still use though its TLBs have dropped them; PE.stale_code_count of them are in use."""
     return _row(m, _STALE_CODE, TLB_ENTRY, i)
+
+
+@njit
+def lines_of(m):  # type: ignore[no-untyped-def]
+    """Where the copies of each 64-byte line of RAM are, by line number."""
+    return _array(m, _LINES, LINE)
+
+
+@njit
+def lines_touched_of(m):  # type: ignore[no-untyped-def]
+    """1 for each page of RAM whose lines may have changed since the last snapshot was taken or restored."""
+    return _array(m, _LINES_TOUCHED, _BYTE)
+
+
+@njit
+def page_sharing_of(m):  # type: ignore[no-untyped-def]
+    """Which PEs access the data of each 4 KiB page of RAM: see SHARING_*."""
+    return _array(m, _PAGE_SHARING, _HALF)
+
+
+@njit
+def store_buffer_of(m, i):  # type: ignore[no-untyped-def]
+    """When each of the last stores of PE i that missed is done, a ring; PE.store_next is its oldest."""
+    return _row(m, _STORE_BUFFER, _WORD, i)
+
+
+@njit
+def l1_cache_of(m, i):  # type: ignore[no-untyped-def]
+    """Lines in the L1 data cache of PE i, number + 1, 0 = none: set * ways + way, the last used of a set first."""
+    return _row(m, _L1_CACHE, _HALF, i)
+
+
+@njit
+def l2_cache_of(m, group):  # type: ignore[no-untyped-def]
+    """Lines in the L2 cache of a group of PEs, as `l1_cache_of`."""
+    return _row(m, _L2_CACHE, _HALF, group)
+
+
+@njit
+def slc_of(m, socket):  # type: ignore[no-untyped-def]
+    """Lines in the system-level cache of a socket, as `l1_cache_of`."""
+    return _row(m, _SLC, _HALF, socket)
