@@ -16,7 +16,7 @@ from sim.hot.events import emit_at
 from sim.hot.exception import word_at
 from sim.hot.gic_distributor import is_gic, mmio_read, mmio_write
 from sim.hot.hidden_stores import TABLE, hide_store
-from sim.hot.pages import ALL, PAGES, PRIVATE, SHARED, may_read_code, observe_access, touch
+from sim.hot.pages import ALL, PAGES, PRIVATE, SHARED, observe_access, touch
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, general, pstate
 from sim.hot.schedule import reschedule
 from sim.hot.soft_tlb import empty_soft_tlb
@@ -110,7 +110,8 @@ def _hand_out_ram(m, i, uc, page, access, allowed):  # type: ignore[no-untyped-d
             flags[page] = state & ~WRITTEN
         if state & COPIED != u8(0):
             return CODE_COPY_PA, allowed & PERMISSION_X
-        return machine_of(m)["ram_pa"], allowed & (PERMISSION_R | PERMISSION_X if may_read_code(m, i, page) else PERMISSION_X)
+        readable = PERMISSION_R if machine_of(m)["coherence"] == ZERO else ZERO     # else each read of data is to come by here
+        return machine_of(m)["ram_pa"], allowed & (readable | PERMISSION_X)
     mode, sharing = machine_of(m)["coherence"], PRIVATE
     if mode == PAGES:
         sharing = touch(m, i, page, access == ACCESS_WRITE)

@@ -5,7 +5,7 @@ that another PE writes, or writes one that another reads: every soft TLB is empt
 in the observed window. Its lines count as changed by the PE that had it, or as read by all that read it.
 A shared page that one PE has written COOLING_WRITES times, with no other PE's write or miss between, is that PE's own again.
 
-Fetches count as reads of pages that nobody has written. Walks count as reads. What firmware and Python write counts as nothing.
+Fetches count as nothing, walks as reads. What firmware and Python write counts as nothing.
 With COHERENCE_ALL every page is shared from the beginning and nobody's lines are anywhere.
 """
 import numpy as np
@@ -109,18 +109,6 @@ def touch(m, i, page, is_write):  # type: ignore[no-untyped-def]
     sharing[page] = u32(SHARED | u64(i) << PE_SHIFT)
     empty_all_soft_tlbs(m)
     return SHARED
-
-
-@njit
-def may_read_code(m, i, page):  # type: ignore[no-untyped-def]
-    """Whether what PE i fetches from a page may also be read without being seen: nobody writes there, so a fetch counts as a read."""
-    mode = machine_of(m)["coherence"]
-    if mode == PAGES:
-        state = sharing_of(m, page)
-        if state == PRIVATE or state == SHARED:
-            return False
-        touch(m, i, page, False)
-    return mode != ALL
 
 
 @njit

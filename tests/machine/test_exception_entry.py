@@ -381,7 +381,7 @@ def test_an_aborted_block_is_charged_for_the_instructions_before_the_abort_only(
     body = f"main:\nldr x2, ={NOTHING_PA:#x}\nldr x3, =DATA_PA\nadr x26, done\nb 1f\n1:\n" + "\n".join(loads) + "\ndone: b off\n"
     counts = {}
     for interleaving in ALL_INTERLEAVINGS:
-        ran = run(body, interleaving=interleaving)
+        ran = run(body, interleaving=interleaving, coherence=False)
         one = ran.result.statistics[0]
         counts[interleaving] = (one["instructions"], one["cycles"])
     assert len(set(counts.values())) == 1, counts
@@ -411,7 +411,7 @@ def test_instructions_behind_a_system_instruction_in_its_block_run_once_and_are_
             str x6, [x4, #4096]
             add x5, x5, #16
             b off
-        """, interleaving=interleaving)
+        """, interleaving=interleaving, coherence=False)
         assert ran.x(5) == 31
         one = ran.result.statistics[0]
         counts[interleaving] = (one["instructions"], one["cycles"])

@@ -271,7 +271,7 @@ def _touch(pages: int, rounds: int, interleaving: str, profile: str = "cortex-a7
 
 
 def _result_of(body: str, constants: dict[str, int], interleaving: str, profile: str):  # type: ignore[no-untyped-def]
-    machine = machine_for(body, constants=constants, interleaving=interleaving, profile=profile)
+    machine = machine_for(body, constants=constants, interleaving=interleaving, profile=profile, coherence=False)
     result = machine.run(50_000_000)
     assert result.verdict.kind == "finished"
     return machine, result
