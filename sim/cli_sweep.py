@@ -50,7 +50,8 @@ def execute_sweep(options: SweepOptions) -> int:
         runs = runs_of(spec, points, plans)
     with Store(options.store or options.spec.with_suffix(".sqlite")) as store:
         left = left_of(runs, store)
-        _say(f"{len(points)} points, {len(spec.seeds)} seeds: {len(runs)} runs, of which {len(runs) - len(left)} are stored in {store.path}")
+        _say(f"{len(points)} points, {len(spec.seeds)} seeds: {len(runs)} runs, "
+             f"of which {len(runs) - len(left)} are stored in {store.path}")
         if left and not _run(left, store, options, jobs):
             remaining = len(left_of(runs, store))
             _say(f"interrupted: {len(runs) - remaining} of {len(runs)} runs are stored in {store.path}, {remaining} are left; "
@@ -128,8 +129,8 @@ class Shown:
         self._bar: Progress | None = None
         self._task = TaskID(0)
         if live:
-            self._bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-                                 TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+            self._bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                                 TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task(what, total=total)
 
     def __enter__(self) -> Self:

@@ -26,7 +26,8 @@ class Pool:
     width: Callable[[], int]
     text: str
 
-    def submit(self, function: Callable[Parameters, Returned], /, *args: Parameters.args, **keywords: Parameters.kwargs) -> Future[Returned]:
+    def submit(self, function: Callable[Parameters, Returned], /, *args: Parameters.args,
+               **keywords: Parameters.kwargs) -> Future[Returned]:
         """As that of the executor; a process that it starts does not hear Ctrl-C, which is ours to answer."""
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -42,7 +43,7 @@ class Pool:
 
 @contextmanager
 def local_processes(jobs: int) -> Iterator[Pool]:
-    """`jobs` new processes. Each loads what numba has compiled and keeps it; what is running when the block is left by an exception is ended."""
+    """`jobs` new processes, each of which loads what numba has compiled once. Whoever leaves the block by an exception ends them."""
     before = {child.pid for child in multiprocessing.active_children()}
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin)
     try:

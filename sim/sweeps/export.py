@@ -76,7 +76,8 @@ def write_csv(path: Path, spec: Spec, found: Found) -> None:
         writer.writerow([*spec.parameters, "seed", "ending", "message", *names])
         for run, row in found:
             measured = measures_of(row)
-            writer.writerow([*run.point.parameters.values(), run.seed, row.ending, row.message, *(measured.get(name, "") for name in names)])
+            ended = (run.seed, row.ending, row.message)
+            writer.writerow([*run.point.parameters.values(), *ended, *(measured.get(name, "") for name in names)])
 
 
 def write_json(path: Path, spec: Spec, found: Found, figures: Sequence[PointFigures]) -> None:
@@ -86,7 +87,9 @@ def write_json(path: Path, spec: Spec, found: Found, figures: Sequence[PointFigu
                "profile": profiles.get(one.point.number),
                "measures": {name: None if value is None else {"median": value.median, "p90": value.p90, "maximum": value.most}
                             for name, value in one.measures.items()}} for one in figures]
-    runs = [{"point": run.point.number, "seed": run.seed, "ending": row.ending, "message": row.message, "document": row.document} for run, row in found]
-    whole = {"run": dict(spec.run), "parameters": {name: list(values) for name, values in spec.parameters.items()}, "seeds": list(spec.seeds),
+    runs = [{"point": run.point.number, "seed": run.seed, "ending": row.ending, "message": row.message, "document": row.document}
+            for run, row in found]
+    parameters = {name: list(values) for name, values in spec.parameters.items()}
+    whole = {"run": dict(spec.run), "parameters": parameters, "seeds": list(spec.seeds),
              "simulator": found[0][0].plan.simulator if found else None, "points": points, "runs": runs}
     path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")

@@ -76,7 +76,8 @@ def _bench(benchmark: Benchmark, watched: Sequence[str], result: Result, constan
     for samples in benchmark.samples(mark_array(benchmark, watched, result.events.of("mark")), constants):
         durations = {"total": samples.total_cycles, "delivery": samples.delivery_cycles, "operation": samples.operation_cycles}
         found[_word(samples.scenario)] = {"rounds": samples.rounds} | {
-            name: Distribution.of(cycles.ravel()).to_json(result.clock_hz) for name, cycles in durations.items() if cycles is not None and cycles.size}
+            name: Distribution.of(cycles.ravel()).to_json(result.clock_hz)
+            for name, cycles in durations.items() if cycles is not None and cycles.size}
     return found
 
 
@@ -85,7 +86,8 @@ def _bench_measures(scenarios: Mapping[str, Any]) -> Measures:
     for scenario, one in scenarios.items():
         found[f"bench.{scenario}.rounds"] = one["rounds"]
         for name in ("total", "delivery", "operation"):
-            found |= {f"bench.{scenario}.{name}.{figure}_cycles": value for figure, value in one.get(name, {"cycles": {}})["cycles"].items()}
+            figures = one[name]["cycles"] if name in one else {}
+            found |= {f"bench.{scenario}.{name}.{figure}_cycles": value for figure, value in figures.items()}
     return found
 
 

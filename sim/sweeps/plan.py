@@ -141,7 +141,8 @@ def _plan(spec: Spec, point: Point, build: bool) -> Plan:
     _check_numbers(full)
     plan = Plan(
         kernel=chosen.name if isinstance(chosen, Kernel) else str(chosen), is_built_in=isinstance(chosen, Kernel),
-        include=tuple(str(one) for one in spec.include), rounds=full["rounds"], warmup=full["warmup"], defined=tuple(sorted(defined.items())),
+        include=tuple(str(one) for one in spec.include), rounds=full["rounds"], warmup=full["warmup"],
+        defined=tuple(sorted(defined.items())),
         machine=tuple(sorted(machine.items())), profile_name=path.stem, profile_text=text, budget_cycles=full["budget"],
         serror_period_cycles=full["serror_period"], fiq_period_cycles=full["fiq_period"],
         settings=_settings_text(full), image_digest="", simulator=simulator())

@@ -23,8 +23,9 @@ _TOGETHER = threading.Lock()            # a worker of a cluster may have several
 class Outcome:
     """What a run came to.
 
-    status: "ended" with a verdict, whatever it is, and a document; "failed" for what the settings cannot have; "host" for what this host could
-    not give; "other": it would have run another simulator, or another image than was planned, and did not. message: one line about the latter three.
+    status: "ended" with a verdict, whatever it is, and a document; "failed" for what the settings cannot have; "host" for what this host
+    could not give; "other": it would have run another simulator, or another image than was planned, and did not.
+    message: one line about the latter three.
     """
 
     status: Literal["ended", "failed", "host", "other"]
@@ -57,7 +58,8 @@ def _image_here(plan: Plan) -> str:
 def _image(kernel: str, is_built_in: bool, include: tuple[str, ...], constants: Words, image_digest: str) -> Image:
     """The kernel for a seed: points that differ in the machine alone share it. image_digest: so that a changed source is another one."""
     del image_digest
-    return replace(build_image(known_kernel(kernel) if is_built_in else Path(kernel), dict(constants), [Path(one) for one in include]), listing=())
+    chosen = known_kernel(kernel) if is_built_in else Path(kernel)
+    return replace(build_image(chosen, dict(constants), [Path(one) for one in include]), listing=())
 
 
 def _run(plan: Plan, seed: int) -> Outcome:
@@ -82,7 +84,8 @@ def _run(plan: Plan, seed: int) -> Outcome:
 def command(plan: Plan, seed: int) -> str:
     """What a person types to see such a run. A changed profile has to be written to a file first; `quiesce sweep --json` has its text."""
     machine = dict(plan.machine)
-    words = [f"quiesce run {plan.kernel} --seed {seed} --profile {plan.profile_name} --budget {plan.budget_cycles} --ram {machine['ram_bytes']}"]
+    words = [f"quiesce run {plan.kernel} --seed {seed} --profile {plan.profile_name} --budget {plan.budget_cycles}",
+             f"--ram {machine['ram_bytes']}"]
     given = {"rounds": plan.rounds, "warmup": plan.warmup, "serror-period": plan.serror_period_cycles or None,
              "fiq-period": plan.fiq_period_cycles or None}
     names = {"quantum_cycles": "quantum", "bootargs": "append"}

@@ -42,7 +42,9 @@ def rows_of(runs: Sequence[Run], store: Store) -> list[tuple[Run, Row]]:
 
 
 def run_all(runs: Sequence[Run], store: Store, pool: Callable[[], Pool], show: Callable[[Run | None], None] = lambda _run: None) -> None:
-    """Run them and keep each result. pool: called if anything has to be run at all. show: told of each run that is kept, and now and then of none.
+    """Run them and keep each result.
+
+    pool: called if anything has to be run at all. show: told of each run that is kept, and now and then of none.
 
     Raises UserError where a host lacks something or has another simulator, SimulatorError with the command of the run for a defect of ours.
     Whatever ends it, what has ended is kept.

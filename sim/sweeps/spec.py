@@ -126,7 +126,8 @@ def _spec(path: Path, table: dict[str, Any]) -> Spec:
         _check(key, values, "parameters")
     if "kernel" not in run and "kernel" not in parameters:
         raise UserError("missing key run.kernel")
-    spec = Spec(path, run, parameters, expand_seeds(table.get("seeds", SEEDS_DEFAULT), "seeds"), include, _measures(table.get("measures", [])))
+    seeds = expand_seeds(table.get("seeds", SEEDS_DEFAULT), "seeds")
+    spec = Spec(path, run, parameters, seeds, include, _measures(table.get("measures", [])))
     runs = len(spec.seeds)
     for values in parameters.values():
         runs *= len(values)
@@ -173,6 +174,7 @@ def _measures(given: object) -> tuple[str, ...]:
     for name in given:
         if name not in known and not name.startswith(MEASURE_FAMILIES):
             close = get_close_matches(name, known, n=1)
-            raise UserError(f"unknown measure {name!r}" + (f" (did you mean {close[0]}?)" if close else f": there are {', '.join(known)}, "
-                            "and where the kernel has them rendezvous.PHASE.FIGURE_cycles, bench.SCENARIO.total.FIGURE_cycles and marks.NAME.passed"))
+            there_are = (f": there are {', '.join(known)}, and where the kernel has them rendezvous.PHASE.FIGURE_cycles, "
+                         "bench.SCENARIO.total.FIGURE_cycles and marks.NAME.passed")
+            raise UserError(f"unknown measure {name!r}" + (f" (did you mean {close[0]}?)" if close else there_are))
     return tuple(given)

@@ -3,7 +3,8 @@
     runs(key, status, message, verdict, settings, simulator, document, seed, exit_code, exit_status, and a column for each statistic)
 
 key: see `sim.sweeps.plan`. status: "ended" or "failed" (message says why). settings, document: JSON, for SQLite's own functions:
-`SELECT json_extract(settings, '$.pes'), seed, cycles FROM runs`. Statistics are sums over PEs, but cycles is the clock of the PE furthest ahead.
+`SELECT json_extract(settings, '$.pes'), seed, cycles FROM runs`. Statistics are sums over PEs, but cycles is the clock of the PE furthest
+ahead.
 Only the process that runs the sweep writes. Each row is a transaction of its own: whatever ends the process, the rows before it are there.
 """
 import json
