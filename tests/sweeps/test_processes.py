@@ -83,11 +83,11 @@ def test_one_process_two_processes_and_a_cluster_give_equal_rows(tmp_path: Path)
     spec = tmp_path / "sweep.toml"
     spec.write_text(VARIED_SPEC, encoding="utf-8")
     for jobs in ("1", "2"):
-        subprocess.run([*COMMAND, str(spec), "--jobs", jobs, "--store", str(tmp_path / f"{jobs}.sqlite")], check=True, timeout=300,
+        subprocess.run([*COMMAND, str(spec), "--jobs", jobs, "--store", str(tmp_path / f"{jobs}.sqlite")], check=True, timeout=900,
                        capture_output=True)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, scheduler_port=0) as cluster:
         done = subprocess.run([*COMMAND, str(spec), "--dask", cluster.scheduler_address, "--store", str(tmp_path / "dask.sqlite")], check=True,
-                              timeout=300, capture_output=True, text=True)
+                              timeout=900, capture_output=True, text=True)
     assert done.stderr.count("\n") == 1
     one = table(tmp_path / "1.sqlite")
     assert len(one) == 16
@@ -107,7 +107,7 @@ def test_a_sweep_that_is_killed_goes_on_and_comes_to_the_same_rows(tmp_path: Pat
     wait_for_end(workers)
     kept = table(killed)
     assert 20 <= len(kept) < 300
-    done = subprocess.run([*COMMAND, str(spec), "--jobs", "2", "--store", str(killed)], capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run([*COMMAND, str(spec), "--jobs", "2", "--store", str(killed)], capture_output=True, text=True, timeout=900, check=True)
     assert f"300 runs, of which {len(kept)} are stored" in done.stderr
     left, _ = sweep(spec, whole)
     assert len(left) == 300
@@ -128,7 +128,7 @@ def test_ctrl_c_says_what_is_left_and_the_same_command_goes_on(tmp_path: Path) -
     assert err.splitlines()[1:] == [said]
     assert 20 <= kept < 300
     wait_for_end(workers)
-    done = subprocess.run([*COMMAND, str(spec), "--jobs", "2"], capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run([*COMMAND, str(spec), "--jobs", "2"], capture_output=True, text=True, timeout=900, check=True)
     assert f"of which {kept} are stored" in done.stderr
     assert count(store) == 300
 
