@@ -1,7 +1,8 @@
 """Host speed of guest code, as ratios to the ceiling measured in the same run.  python bench/throughput.py [--json FILE] [--quick]
 
 Ceiling: the same nine-instruction loop in one Unicorn instance with a plain identity fill and no other hook. Ours: every TLB, cost
-and event on, MMU on, 1, 8 and 64 PEs, whole blocks in cycle order and a quantum of 1,024 cycles; then working sets that do not fit
+and event on, MMU on, 1, 8 and 64 PEs, whole blocks in cycle order and a quantum of 1,024 cycles; the same with all PEs in one page, and
+all on one line, in the order of blocks and of single instructions; then working sets that do not fit
 the L1 data TLB, and that do not fit the L2 TLB, for each profile. For the cost of many PEs there is a reference too: bare instances that
 do nothing but change places after every block. Every figure is the best of several repetitions, taken in turn.
 """
@@ -22,10 +23,10 @@ REPETITIONS = 3
 START_CYCLES = 3_000_000                # by then every PE is in the loop
 
 
-def machine(pes: int, pages: int, profile: str, **settings: Any) -> Machine:
-    """A machine that runs the loop, past its start-up."""
+def machine(pes: int, pages: int, profile: str, shared: int = 0, **settings: Any) -> Machine:
+    """A machine that runs the loop, past its start-up. shared: 1 = all PEs use one page, 2 = one line."""
     made = Machine(pes=pes, profile=profile, start="all", **settings)
-    made.load(KERNEL, constants={"PAGES": pages})
+    made.load(KERNEL, constants={"PAGES": pages, "SHARED": shared})
     made.run(budget_cycles=START_CYCLES)
     return made
 
@@ -55,6 +56,9 @@ def main() -> None:
     loops = {(name, pes): machine(pes, 1, "cortex-a72", **settings)
              for name, settings in (("block", {}), ("quantum 1024", {"interleaving": "quantum", "quantum_cycles": 1024}))
              for pes in (1, 4, 8, 64)}
+    for name, settings in (("block", {}), ("instruction", {"interleaving": "instruction"})):
+        loops |= {(f"{name}, {what}", 4): machine(4, 1, "cortex-a72", shared, **settings)
+                  for shared, what in ((0, "own pages"), (1, "one page"), (2, "one line")) if shared or name == "instruction"}
     best: dict[tuple[str, int], float] = {}
     ceiling = 0.0
     bare = {4: float("inf"), 64: float("inf")}
@@ -63,10 +67,10 @@ def main() -> None:
         for instances, before in bare.items():
             bare[instances] = min(before, bare_slice_ns(instances, int(1_000_000 * scale)))
         for key, made in loops.items():
-            best[key] = max(best.get(key, 0.0), mips(made, int((20e6 if key[0] == "block" else 60e6) * scale))[0])
+            best[key] = max(best.get(key, 0.0), mips(made, int(_instructions(key[0]) * scale))[0])
     print(f"ceiling: one Unicorn instance, identity fill, no hook   {ceiling:8.1f} MIPS")
     for (name, pes), value in best.items():
-        print(f"{name:>14}, {pes:3d} PEs   {value:8.1f} MIPS   {value / ceiling:6.1%} of the ceiling")
+        print(f"{name:>22}, {pes:3d} PEs   {value:8.1f} MIPS   {value / ceiling:6.1%} of the ceiling")
         report["loop"][f"{name}, {pes} PEs"] = {"mips": value, "ratio": value / ceiling}
     report |= {"ceiling_mips": ceiling, "cost_64_against_4": {}}
     for name in ("block", "quantum 1024"):
@@ -88,6 +92,13 @@ def main() -> None:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=1))
+
+
+def _instructions(name: str) -> float:
+    """How many to run for a figure."""
+    if name == "quantum 1024":
+        return 60e6
+    return 20e6 if name == "block" else 4e6
 
 
 def _power_of_two_above(entries: int) -> int:

@@ -1,5 +1,6 @@
 // nine — every PE turns its MMU on (identity, 1 GiB blocks and one table of pages) and runs the nine-instruction loop for ever.
-// Constants: PAGES (pages of its own that a PE walks through, a power of two; 1 = always the same page).
+// Constants: PAGES (pages of its own that a PE walks through, a power of two; 1 = always the same page),
+// SHARED (0; 1: all PEs use one page, each a line of it, up to 32; 2: all use one line).
 
         .equ    TABLE_L1, 0x40200000
         .equ    TABLE_L2, 0x40201000
@@ -80,6 +81,13 @@ mmu_on:
         ldr     x11, =PAGES*0x1000
         madd    x10, x21, x11, x10              // this PE's pages
         mov     x1, x10
+        .if SHARED
+        ldr     x1, =DATA
+        .endif
+        .if SHARED == 1
+        and     x2, x21, #31
+        add     x1, x1, x2, lsl #7              // a line of its own in the page
+        .endif
         mov     x2, #0
         mov     x0, #1
         mov     x12, #0                         // offset of the page
