@@ -109,7 +109,8 @@ def expect_stays_in_vector(log: Log, pe: int, first: int) -> None:
 
 def recursion_verdict(pes: int, seeds: int) -> Seen:
     """T-02 with the limits that everybody has: the run ends with the verdict."""
-    trial = WindowTrial(pes, {"ACTIVITY": ACTIVITY_TIMER, "OBJECT": OBJECT_PCPU, "ANSWER_TURNS": 200_000}, recursion_limit=1000, livelock_limit=1000)
+    trial = WindowTrial(pes, {"ACTIVITY": ACTIVITY_TIMER, "OBJECT": OBJECT_PCPU, "ANSWER_TURNS": 200_000, "WINDOW_TLBIS": tlbis_for(16384)},
+                        recursion_limit=1000, livelock_limit=1000)
 
     def judge(result: Result) -> str:
         expect(result.verdict.kind == "recursion" and result.verdict.pe in trial.victims, str(result.verdict))
