@@ -6,7 +6,7 @@ from sim.arch.id_registers import LINE_BYTES, ccsidr_value, id_register_values
 from sim.arch.instruction import COST_BARRIER_DSB
 from sim.engine.policy import fill_policy
 from sim.errors import UserError
-from sim.hot import gic, pl011
+from sim.hot import gic, pipeline, pl011
 from sim.settings import Settings
 from sim.state import dtypes
 from sim.state.arrays import CacheShapes, State
@@ -22,6 +22,7 @@ def build_state(profile: Profile, settings: Settings) -> State:
     state = State(
         settings.pes, settings.ram_bytes, l1i=tlb.l1i.entries, l1d=tlb.l1d.entries, l2=(tlb.l2.sets, tlb.l2.ways),
         walk_cache=(tlb.walk_cache.sets, tlb.walk_cache.ways), caches=_cache_shapes(profile, settings),
+        predictor_entries=profile.pipeline.predictor_entries,
     )
     _set(state, {
         "l1i_max_entry_bytes": tlb.l1i.max_entry_bytes, "l1d_max_entry_bytes": tlb.l1d.max_entry_bytes,
@@ -71,6 +72,12 @@ def _set_costs(state: State, profile: Profile) -> None:
     for index, cycles in enumerate(profile.issue_cycles.values()):
         state.machine[0]["costs"][index] = cycles
     state.machine[0]["costs"][COST_BARRIER_DSB] += costs.dsb_completion_cycles
+    for index, cycles in enumerate(profile.latency_cycles.values()):
+        state.machine[0]["latencies"][index] = cycles
+    shape, made = profile.pipeline, state.machine[0]["pipeline"]
+    made[pipeline.IN_ORDER], made[pipeline.ISSUE_WIDTH], made[pipeline.WINDOW] = shape.in_order, shape.issue_width, shape.window_instructions
+    made[pipeline.LOAD_PORTS], made[pipeline.STORE_PORTS] = shape.load_ports, shape.store_ports
+    _set(state, {"cost_mispredict": shape.mispredict_cycles, "return_stack_entries": shape.return_stack_entries})
 
 
 def _coherence_mode(settings: Settings) -> int:
@@ -110,7 +117,7 @@ def _set_coherence(state: State, profile: Profile, mode: int) -> None:
         "socket_pes": coherence.socket_pes, "line_same_cluster": in_cycles(coherence.line_same_cluster_ns),
         "line_same_socket": in_cycles(coherence.line_same_socket_ns), "line_other_socket": in_cycles(coherence.line_other_socket_ns),
         "line_read": in_cycles(coherence.read_occupancy_ns), "line_invalidate": in_cycles(coherence.invalidate_ns),
-        "line_hold": HELD_EXCLUSIVES * profile.issue_cycles["exclusive"],
+        "line_hold": HELD_EXCLUSIVES * profile.latency_cycles["exclusive"],
         "far_atomics": int(coherence.far_atomics), "line_far_atomic": in_cycles(coherence.far_atomic_ns),
     })
 

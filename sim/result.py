@@ -17,6 +17,8 @@ STATISTICS = {
     "single_steps": "n_steps", "coherence_cycles": "coherence_cycles", "line_transfers": "n_line_transfers",
     "line_invalidations": "n_invalidations", "far_atomics": "n_far_atomics", "l1_cache_misses": "n_l1_cache_misses",
     "l2_cache_misses": "n_l2_cache_misses", "memory_reads": "n_memory_reads",
+    "branches": "n_branches", "mispredicts": "n_mispredicts", "mispredict_cycles": "mispredict_cycles",
+    "tlb_cycles": "tlb_cycles", "entry_cycles": "entry_cycles", "return_cycles": "return_cycles", "dsb_cycles": "dsb_cycles",
 }
 
 

@@ -24,7 +24,8 @@ from sim.trace.log import EventLog
 
 _ARRAYS = ("machine", "pes", "l1i", "l1d", "l2", "l2_next", "walk_cache", "walk_cache_next", "walked", "passing", "residue", "tlbi_queue",
            "hidden_stores", "own_tlbi", "stale_code", "page_flags", "heap", "heap_position", "gic", "spi", "marks", "scratch", "pl011",
-           "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc")
+           "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc",
+           "predictor", "return_stack", "branch_targets")
 #: PE fields that say where a second engine instance is. It may have been made since; it holds no state between slices.
 _STEPPER = ("stepper", "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address")
 _NO_DATA = np.zeros(PAGE_BYTES, np.uint8)
@@ -161,6 +162,7 @@ class SnapshotKeeper:
         for instance in (*self._instances, *self._steppers.values()):
             instance.flush_code()
         self._state.facts["tag"] = 0
+        self._state.schedules["tag"] = 0
 
     def _empty_soft_tlbs(self) -> None:
         for index, instance in enumerate(self._instances):

@@ -73,6 +73,7 @@ def complete(m, i):  # type: ignore[no-untyped-def]
     if pe["cycles"] < pe["tlbi_complete_cycles"]:
         waited = pe["tlbi_complete_cycles"] - pe["cycles"]
         pe["cycles"] = pe["tlbi_complete_cycles"]
+        pe["dsb_cycles"] += waited
     pe["tlbi_outstanding"] &= ~pe["stop_a"]
     pe["tlbi_completions"] += ONE
     pe["tlbi_completed_cycles"] = pe["cycles"]

@@ -12,10 +12,10 @@ from sim.arch import instruction, memory_map
 from sim.arch.register_keys import REGISTER_KEYS
 from sim.hot import stops
 from sim.hot.barrier import before_dsb, completion_flags
+from sim.hot.branch import NO_BRANCH, branch_kind, resolve_branch
 from sim.hot.calls import emu_stop
 from sim.hot.coherence import wait_for_stores
 from sim.hot.decode import (
-    FACTS_COST_CYCLES,
     FACTS_FIRST_FP,
     FACTS_FLAGS,
     FACTS_INSTRUCTIONS,
@@ -26,6 +26,7 @@ from sim.hot.decode import (
 )
 from sim.hot.events import emit
 from sim.hot.minmax import FLAG_NARROW_SIGNED, narrow_signed_flag
+from sim.hot.pipeline import schedule_at
 from sim.hot.registers import (
     PSTATE_EL_MASK,
     PSTATE_EL_SHIFT,
@@ -117,9 +118,10 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
     offset = np.int64(pa - machine["ram_pa"])
     count = np.int64(size >> TWO)
     out = scratch[FACTS_SCRATCH:FACTS_SCRATCH + 8]
-    block_facts(ram, offset, count, machine["costs"], out)
+    block_facts(ram, offset, count, out)
     facts["tag"] = tag
-    facts["cycles"] = max(out[FACTS_COST_CYCLES], ONE)
+    facts["cycles"] = schedule_at(m, pa, size)["cycles"]
+    facts["branch"] = branch_kind(word_at(ram, offset + np.int64(size) - np.int64(4)))
     facts["instructions"] = out[FACTS_INSTRUCTIONS]
     facts["flags"] = out[FACTS_FLAGS]
     facts["last_flags"] = out[FACTS_LAST_FLAGS]
@@ -259,6 +261,13 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
         pe["blocks"] += ONE
         return
     m, i = pe["machine"], np.int64(pe["index"])
+    if pe["branch"] != NO_BRANCH:
+        resolve_branch(m, i, u64(va))
+        if pe["cycles"] >= pe["limit_cycles"]:
+            pe["stop"] = STOP_AT_BLOCK
+            emu_stop(uc)
+            return
+        pe["block_key_cycles"] = pe["cycles"]
     if va & PAGE_MASK != pe["code_va"]:
         if enter_page(m, i, va) != OK or va & PAGE_MASK != pe["code_va"]:
             # The engine still had what the model no longer holds: go round by the fill hook, which refuses and takes the abort.
@@ -296,3 +305,5 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
     pe["pending_cycles"] = facts["cycles"]
     pe["pending_instructions"] = facts["instructions"]
     pe["blocks"] += ONE
+    pe["branch"] = facts["branch"]
+    pe["round_blocks"] = pe["blocks"]

@@ -66,20 +66,19 @@ from sim.hot.decode_memory import (
 )
 
 __all__ = [
-    "ALIGNMENT_OUT_WORDS", "FACTS_COST_CYCLES", "FACTS_FIELDS", "FACTS_FIRST_FP", "FACTS_FLAGS", "FACTS_INSTRUCTIONS", "FACTS_LAST_FLAGS",
+    "ALIGNMENT_OUT_WORDS", "FACTS_FIELDS", "FACTS_FIRST_FP", "FACTS_FLAGS", "FACTS_INSTRUCTIONS", "FACTS_LAST_FLAGS",
     "NO_REGISTER", "OUT_ALIGNMENT_BYTES", "OUT_BASE", "OUT_DISPLACEMENT", "OUT_EXTEND", "OUT_FIELDS", "OUT_HAS_INDEX", "OUT_INDEX",
     "OUT_IS_EXCLUSIVE", "OUT_IS_FP", "OUT_IS_LITERAL", "OUT_IS_ORDERED", "OUT_IS_UNPRIVILEGED", "OUT_KIND", "OUT_RS", "OUT_RT", "OUT_RT2",
     "OUT_SHIFT", "OUT_SIZE_BYTES", "OUT_WRITEBACK", "OUT_WRITEBACK_AMOUNT", "OUT_WRITEBACK_REGISTER", "REQUIREMENTS_MAX",
-    "alignment_requirements", "block_facts", "cost_class", "cost_of_prefix", "effective_address", "instruction_flags", "memory_access",
+    "alignment_requirements", "block_facts", "cost_class", "effective_address", "instruction_flags", "memory_access",
 ]
 
 # Fields written by block_facts: indices into its `out`.
-FACTS_COST_CYCLES = 0                   # sum of the costs of all instructions
-FACTS_FLAGS = 1                         # FLAG_ bits of all instructions, or'ed
-FACTS_LAST_FLAGS = 2                    # FLAG_ bits of the last instruction
-FACTS_FIRST_FP = 3                      # index of the first instruction with FLAG_FP; the instruction count where there is none
-FACTS_INSTRUCTIONS = 4                  # instruction count
-FACTS_FIELDS = 5                        # words that `out` must hold
+FACTS_FLAGS = 0                         # FLAG_ bits of all instructions, or'ed
+FACTS_LAST_FLAGS = 1                    # FLAG_ bits of the last instruction
+FACTS_FIRST_FP = 2                      # index of the first instruction with FLAG_FP; the instruction count where there is none
+FACTS_INSTRUCTIONS = 3                  # instruction count
+FACTS_FIELDS = 4                        # words that `out` must hold
 
 _DSB, _DMB, _ISB, _CLREX = u64(i.FLAG_DSB), u64(i.FLAG_DMB), u64(i.FLAG_ISB), u64(i.FLAG_CLREX)
 _YIELD, _WFE, _WFI, _SEV, _SEVL = u64(i.FLAG_YIELD), u64(i.FLAG_WFE), u64(i.FLAG_WFI), u64(i.FLAG_SEV), u64(i.FLAG_SEVL)
@@ -343,35 +342,22 @@ def cost_class(word: np.uint64) -> np.int64:
 
 
 @njit(cache=True)
-def block_facts(ram: npt.NDArray[np.uint8], offset: np.int64, count: np.int64, costs: U64Array, out: U64Array) -> None:
+def block_facts(ram: npt.NDArray[np.uint8], offset: np.int64, count: np.int64, out: U64Array) -> None:
     """Facts of the block of `count` instructions at byte `offset` of ram, written into `out` (uint64, FACTS_FIELDS words).
 
-    ram: uint8; offset: a multiple of 4, the whole block inside ram (not checked); costs: cycles for each cost class, in the order of COST_CLASSES.
+    ram: uint8; offset: a multiple of 4, the whole block inside ram (not checked).
     """
     start = np.int64(offset)
-    cost = ZERO
     flags = ZERO
     last = ZERO
     first_fp = u64(count)
     for index in range(np.int64(count)):
         word = word_at(ram, start + np.int64(4) * np.int64(index))
-        cost += costs[cost_class(word)]
         last = instruction_flags(word)
         if last & _FP and flags & _FP == ZERO:
             first_fp = u64(index)
         flags |= last
-    out[FACTS_COST_CYCLES] = cost
     out[FACTS_FLAGS] = flags
     out[FACTS_LAST_FLAGS] = last
     out[FACTS_FIRST_FP] = first_fp
     out[FACTS_INSTRUCTIONS] = u64(count)
-
-
-@njit(cache=True)
-def cost_of_prefix(ram: npt.NDArray[np.uint8], offset: np.int64, count: np.int64, costs: U64Array) -> np.uint64:
-    """Cycles of the first `count` instructions of a block: what remains charged when it is left early. Arguments as of block_facts."""
-    start = np.int64(offset)
-    cost = ZERO
-    for index in range(np.int64(count)):
-        cost += costs[cost_class(word_at(ram, start + np.int64(4) * np.int64(index)))]
-    return cost

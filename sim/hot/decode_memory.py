@@ -124,7 +124,7 @@ def _exclusive_group_form(word: np.uint64) -> np.uint64:
 
 
 @njit(cache=True)
-def _structures_registers(word: np.uint64) -> np.uint64:
+def structures_registers(word: np.uint64) -> np.uint64:
     """Registers of LD1..LD4 (multiple structures), 0 where the opcode is not allocated."""
     opcode = field(word, TWELVE, FIFTEEN)
     if opcode == ZERO or opcode == TWO:
@@ -141,7 +141,7 @@ def _structures_form(word: np.uint64) -> np.uint64:
     post = field(word, TWENTY_THREE, ONE)
     if (post == ZERO and field(word, SIXTEEN, THIRTY_ONE) != ZERO) or field(word, TWENTY_ONE, ONE):
         return FORM_NONE
-    registers = _structures_registers(word)
+    registers = structures_registers(word)
     interleaved = registers != ONE and field(word, TWELVE, TWO) == ZERO
     one_lane = field(word, TEN, THREE) == THREE and field(word, THIRTY, ONE) == ZERO       # .1D is for LD1 and ST1 only
     if registers == ZERO or (interleaved and one_lane):
@@ -280,7 +280,7 @@ def access_size_bytes(word: np.uint64, form: np.uint64) -> np.uint64:
     if _is_pair(form) or form == FORM_EXCLUSIVE_PAIR or form == FORM_COMPARE_PAIR:
         return element_bytes << ONE
     if form == FORM_STRUCTURES or form == FORM_STRUCTURES_POST:
-        return _structures_registers(word) * (EIGHT << field(word, THIRTY, ONE))
+        return structures_registers(word) * (EIGHT << field(word, THIRTY, ONE))
     if form == FORM_STRUCTURE or form == FORM_STRUCTURE_POST:
         return element_bytes * (((field(word, THIRTEEN, ONE) << ONE) | field(word, TWENTY_ONE, ONE)) + ONE)
     return element_bytes

@@ -10,10 +10,12 @@ from sim.arch import instruction, syndrome
 from sim.arch.register_keys import REGISTER_KEYS
 from sim.arch.vectors import FIQ, IRQ, SERROR, SYNCHRONOUS, TABLE_BYTES
 from sim.hot import stops
-from sim.hot.decode import cost_of_prefix, effective_address, instruction_flags
+from sim.hot.branch import NO_BRANCH, drop_branch, resolve_branch
+from sim.hot.decode import effective_address, instruction_flags
 from sim.hot.decode import word_at as decode_word
 from sim.hot.events import emit
 from sim.hot.own_tlbi import synchronise_context
+from sim.hot.pipeline import prefix_cycles, schedule_at
 from sim.hot.registers import (
     ID_ELR_EL1,
     ID_ESR_EL1,
@@ -93,10 +95,11 @@ def settle_up_to(m, pe, pc):  # type: ignore[no-untyped-def]
     if pe["pending_instructions"] == ZERO or behind >= pe["block_bytes"]:
         settle_block(pe)
         return
-    machine = machine_of(m)
+    if behind == ZERO:
+        return
     left = (pe["block_bytes"] - behind) >> u64(2)
-    offset = pe["block_pa"] + behind - machine["ram_pa"]
-    cycles = cost_of_prefix(ram_of(m), np.int64(offset), np.int64(left), machine["costs"])
+    schedule = schedule_at(m, pe["block_pa"], pe["block_bytes"])
+    cycles = schedule["cycles"] - prefix_cycles(schedule, behind >> u64(2))
     pe["cycles"] += pe["pending_cycles"] - cycles
     pe["instructions"] += pe["pending_instructions"] - left
     pe["pending_cycles"] = cycles
@@ -107,6 +110,8 @@ def settle_up_to(m, pe, pc):  # type: ignore[no-untyped-def]
 def settle_prefix(m, pe, pc):  # type: ignore[no-untyped-def]
     """Charge the instructions of the block under way before `pc`: it was left there."""
     settle_up_to(m, pe, pc)
+    if pe["pending_instructions"] != ZERO:
+        drop_branch(pe)
     pe["pending_cycles"] = ZERO
     pe["pending_instructions"] = ZERO
 
@@ -155,6 +160,8 @@ def _detect(m, i, elr, esr, sp):  # type: ignore[no-untyped-def]
 def enter(m, i, kind, esr, far, elr):  # type: ignore[no-untyped-def]
     """Take an exception to EL1. kind: KIND_*; esr: ESR_EL1, unchanged for IRQ and FIQ; far: FAR_EL1 or NOWHERE = unchanged."""
     pe, machine = pe_of(m, i), machine_of(m)
+    if pe["branch"] != NO_BRANCH:
+        resolve_branch(m, i, elr)
     registers = general(m, i)
     saved = pstate(m, i)
     from_el0 = (saved >> PSTATE_EL_SHIFT) & PSTATE_EL_MASK == ZERO
@@ -187,7 +194,9 @@ def enter(m, i, kind, esr, far, elr):  # type: ignore[no-untyped-def]
     general(m, i)[PC] = pe["pc"]
     pe["code_va"] = NOWHERE
     pe["previous_flags"] = ZERO
+    pe["step_pa"] = NOWHERE
     pe["cycles"] += max(machine["cost_entry"], ONE)
+    pe["entry_cycles"] += max(machine["cost_entry"], ONE)
     pe["n_entries"] += ONE
     synchronise_context(m, i)
     emit(m, i, EVENT_ENTRY, slot, esr, elr, far)

@@ -28,6 +28,7 @@ from sim.hot.exception import (
 from sim.hot.gic import lines, refresh
 from sim.hot.injection import next_due_cycles
 from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation
+from sim.hot.pipeline import forget_schedules
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
 from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, reschedule, second_cycle
 from sim.hot.speculation import speculate
@@ -76,6 +77,7 @@ def _drop_code(m, i):  # type: ignore[no-untyped-def]
         facts = facts_of(m)
         for k in range(facts.shape[0]):
             facts[k]["tag"] = ZERO
+        forget_schedules(m)
         machine["facts_stale"] = ZERO
     pe["code_flush"] = ZERO
     pe["repeatable"] = ZERO
@@ -111,6 +113,7 @@ def _take_interrupts(m, i):  # type: ignore[no-untyped-def]
         pe["irq_waiting"] = ONE
         return
     pe["cycles"] += machine_of(m)["cost_interrupt"]
+    pe["entry_cycles"] += machine_of(m)["cost_interrupt"]
     pe["n_interrupts"] += ONE
     if takes_fiq:
         pe["fiq_pulse"] = ZERO

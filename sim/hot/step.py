@@ -31,9 +31,10 @@ from sim.hot.block import (
     sp_is_misaligned,
     stops_here,
 )
+from sim.hot.branch import NO_BRANCH, branch_kind, resolve_branch
 from sim.hot.calls import context_restore, context_save, emu_start
 from sim.hot.coherence import wait_for_stores
-from sim.hot.decode import OUT_ALIGNMENT_BYTES, OUT_KIND, cost_class, effective_address, instruction_flags, memory_access
+from sim.hot.decode import OUT_ALIGNMENT_BYTES, OUT_KIND, effective_address, instruction_flags, memory_access
 from sim.hot.decode_memory import KIND_PREFETCH
 from sim.hot.exception import (
     EC_PC_ALIGNMENT,
@@ -45,6 +46,7 @@ from sim.hot.exception import (
 )
 from sim.hot.minmax import narrow_signed_flag, run_narrow_signed
 from sim.hot.observe import ATTRIBUTE_DEVICE, SCTLR_A, STATUS_EXTERNAL, flush_soft_tlb, refuse, translate_quietly
+from sim.hot.pipeline import step_cycles
 from sim.hot.registers import PC, general
 from sim.hot.translate import FAULTED, OK
 from sim.hot.unannounced import unannounced_flag
@@ -104,6 +106,8 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
             refuse(pe, status if status != OK else FAULTED | STATUS_EXTERNAL, pc, ACCESS_FETCH)
             take_abort(m, i, pc)
             return TAKEN
+    if pe["branch"] != NO_BRANCH:
+        resolve_branch(m, i, pc)
     pe["block_va"], pe["block_pa"], pe["block_bytes"] = pc, pe["code_pa"] | (pc & PAGE_OFFSET), FOUR
     if machine_of(m)["interleaving"] == INTERLEAVE_INSTRUCTION:
         pe["block_key_cycles"] = pe["cycles"]
@@ -138,7 +142,8 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
     if flags & FLAG_EXCLUSIVE != ZERO:
         pe["monitor_used"] = ONE
     pe["block_flags"], pe["previous_flags"] = flags, flags
-    pe["pending_cycles"] = max(machine_of(m)["costs"][cost_class(word)], ONE)
+    pe["branch"], pe["round_blocks"] = branch_kind(word), pe["blocks"]
+    pe["pending_cycles"] = step_cycles(m, pe, pe["block_pa"])
     pe["pending_instructions"] = ONE
     if machine_of(m)["mark_count"] != ZERO:
         emit_marks(m, i, pc, pe["block_pa"], FOUR)

@@ -189,6 +189,7 @@ def _fill(m, i, va, asid, access, is_fetch):  # type: ignore[no-untyped-def]
         pe["n_l1d_misses"] += ONE
     pe["n_l2_lookups"] += ONE
     pe["cycles"] += machine["cost_l2_hit"]
+    pe["tlb_cycles"] += machine["cost_l2_hit"]
     l2_slot = lookup_l2(m, i, va, asid)
     if l2_slot == MISS:
         pe["n_l2_misses"] += ONE
@@ -214,12 +215,14 @@ def _unusual(m, i, va, asid, access, is_fetch):  # type: ignore[no-untyped-def]
         return FAULT_CONFLICT, MISS
     if outcome == AMALGAMATION:
         pe["cycles"] += machine["cost_l2_hit"]
+        pe["tlb_cycles"] += machine["cost_l2_hit"]
         return OK, _KEPT_BY_NOBODY
     if l2_slot == MISS:
         return OK, lookup_l1(m, i, va, asid, is_fetch)
     slot = l1_copy_of(m, i, va, l2_slot, is_fetch)
     if slot == MISS:
         pe["cycles"] += machine["cost_l2_hit"]
+        pe["tlb_cycles"] += machine["cost_l2_hit"]
         slot = _take(m, i, va, l2_slot, access, is_fetch)
     if machine["multi_hit"] == SEEDED:
         copy_entry(walked_of(m, i), (l1i_of(m, i) if is_fetch else l1d_of(m, i))[slot])

@@ -53,6 +53,7 @@ def _after_return(m, i):  # type: ignore[no-untyped-def]
         pe["saved_spsr"] = ZERO
     state, pc = pstate(m, i), general(m, i)[PC]
     pe["cycles"] += machine_of(m)["cost_return"]
+    pe["return_cycles"] += machine_of(m)["cost_return"]
     pe["n_returns"] += ONE
     if pe["nested_entries"] != ZERO:
         pe["nested_entries"] -= ONE

@@ -155,6 +155,7 @@ def walk_tables(m, i, va, quiet):  # type: ignore[no-untyped-def]
         cycles = reads * machine["cost_walk_step"]
         pe["cycles"] += cycles
         pe["walk_cycles"] += cycles
+        pe["tlb_cycles"] += cycles
         pe["n_walks"] += ONE
         pe["n_walk_reads"] += reads
         emit(m, i, EVENT_WALK, level, va, descriptor_pa, descriptor)

@@ -44,7 +44,7 @@ class State:
     """
 
     def __init__(self, pes: int, ram_bytes: int, *, l1i: int, l1d: int, l2: tuple[int, int], walk_cache: tuple[int, int],
-                 ring_entries: int = EVENT_RING_ENTRIES, caches: CacheShapes | None = None) -> None:
+                 predictor_entries: int = 1, ring_entries: int = EVENT_RING_ENTRIES, caches: CacheShapes | None = None) -> None:
         self.machine = np.zeros(1, dtypes.MACHINE)
         self.pes = _aligned(pes, dtypes.PE)
         self.l1i = np.zeros((pes, l1i), dtypes.TLB_ENTRY)
@@ -67,6 +67,11 @@ class State:
         self.code_copy = np.frombuffer(self._copy_map, np.uint64)
         self.page_flags = np.zeros(ram_bytes // PAGE_BYTES, np.uint8)
         self.facts = np.zeros(dtypes.FACTS_ENTRIES, dtypes.BLOCK_FACTS)
+        self.schedules = np.zeros(dtypes.FACTS_ENTRIES, dtypes.BLOCK_SCHEDULE)
+        self.pipeline_work = np.zeros(dtypes.PIPELINE_WORK_WORDS, np.uint64)
+        self.predictor = np.zeros((pes, predictor_entries), np.uint8)
+        self.return_stack = np.full((pes, dtypes.RETURN_STACK_MOST), dtypes.NOWHERE, np.uint64)
+        self.branch_targets = np.full((pes, dtypes.BRANCH_TARGETS), dtypes.NOWHERE, np.uint64)
         self.ring = np.zeros(ring_entries, dtypes.EVENT)
         self.heap = np.zeros(pes, np.uint64)
         self.heap_position = np.zeros(pes, np.uint64)
@@ -106,6 +111,7 @@ class State:
             "pes": pes, "ram_address": self.ram.ctypes.data, "ram_pa": RAM_PA, "ram_bytes": ram_bytes,
             "l1i_entries": l1i, "l1d_entries": l1d, "l2_sets": l2[0], "l2_ways": l2[1],
             "walk_cache_sets": walk_cache[0], "walk_cache_ways": walk_cache[1], "ring_mask": ring_entries - 1,
+            "predictor_mask": self.predictor.shape[1] - 1, "return_stack_entries": 1,
             "pa_bits": 48, "l1i_max_entry_bytes": 1 << 48, "l1d_max_entry_bytes": 1 << 48, "l2_max_entry_bytes": 1 << 48,
         }
         for name, value in values.items():
@@ -114,7 +120,7 @@ class State:
             pe = self.pes[index]
             pe["machine"], pe["index"], pe["soft_generation"] = self.handle, index, 1
             for name in ("code_va", "code_pa", "reserved_pa", "tlbi_due_cycles", "irq_due_cycles", "wake_cycles", "timer_due_cycles",
-                         "serror_due_cycles", "fiq_pulse_due_cycles"):
+                         "serror_due_cycles", "fiq_pulse_due_cycles", "step_pa"):
                 pe[name] = dtypes.NOWHERE
             pe["random"] = 0x9E37_79B9_7F4A_7C15 ^ (index + 1)
             self.gic[index]["sgi_due_cycles"][:] = dtypes.NOWHERE

@@ -78,15 +78,22 @@ COHERENCE_OFF, COHERENCE_PAGES, COHERENCE_ALL = range(3)
 
 #: Block facts: what is known of the block of instructions that starts at a PA and has a size.
 BLOCK_FACTS = np.dtype(
-    _words("tag", "cycles", "instructions", "flags", "last_flags", "requirements", "first_fp", "marks")
+    _words("tag", "cycles", "instructions", "flags", "last_flags", "requirements", "first_fp",
+           "branch")                      # how it ends: see `sim.hot.branch`
     + [("requirement", "u8", (8,))]
 )
 FACTS_ENTRIES = 4096
+#: Cycles of a block of instructions: the whole, and the first k + 1 of them (`sim.hot.pipeline`). tag: PA | size in bytes << 48.
+SCHEDULE_PREFIXES = 64
+BLOCK_SCHEDULE = np.dtype(_words("tag", "cycles", "instructions") + [("prefix", "u4", (SCHEDULE_PREFIXES,))])
+WINDOW_MOST = 1024                      # instructions that a core may have under way
+PIPELINE_WORK_WORDS = 4096
+BRANCH_TARGETS, RETURN_STACK_MOST = 256, 64     # of each PE
 
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 6                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 1                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -129,12 +136,17 @@ PE = np.dtype(
         "adversary_random", "own_tlbi_count", "stale_code_count",   # adversarial setting: `sim.hot.own_tlbi`, `sim.hot.speculation`
         "block_key_cycles",                                    # when the block under way, or the last one, began: what it does has its place
                                                                # among what other PEs do by that
+        "branch", "round_blocks", "return_top",                 # how the block under way ends; `blocks` when it began: `sim.hot.branch`
+        # single steps: the block that they add up to, the instruction that would continue it (`sim.hot.pipeline`)
+        "schedule_pa", "schedule_bytes", "step_pa",
         "stopped_before",                                      # where the last run stopped for MACHINE.until: see `sim.hot.block`
         # statistics
         "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
         "n_walk_reads", "n_walk_cache_hits",
         "walk_cycles", "n_soft_flushes", "n_faults", "n_entries", "n_returns", "n_interrupts", "n_tlbi_issued", "n_tlbi_received",
         "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions", "n_conflicts", "n_residues",
+        # where cycles went, as parts of `cycles`: TLB misses with their walks, exception entry and return, waiting in DSB, mispredicted branches
+        "tlb_cycles", "entry_cycles", "return_cycles", "dsb_cycles", "mispredict_cycles", "n_branches", "n_mispredicts",
         # the recursion and livelock detectors of the run loop
         "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr",
         "recursion_depth", "recursion_elr", "recursion_esr",   # entries alike since the last return, other than a vector on itself
@@ -189,8 +201,9 @@ MACHINE = np.dtype(
         "pa_bits",                                             # implemented output address size
         # costs beyond those of instruction classes, in cycles; cost_wake is that of WFI
         "cost_wake_wfe", "cost_counter_read",
-        "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_tlbi_issue", "cost_interrupt", "cost_wake",
+        "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_tlbi_issue", "cost_interrupt", "cost_wake", "cost_mispredict",
         "tlbi_delay_base", "tlbi_delay_per_pe", "sgi_delay_self", "sgi_delay_near", "sgi_delay_far",
+        "predictor_mask", "return_stack_entries",
         # counter: count = cycles * count_numerator // count_denominator
         "count_numerator", "count_denominator", "cntfrq",
         # events
@@ -213,7 +226,8 @@ MACHINE = np.dtype(
         "latency_l2", "latency_slc", "latency_memory", "cluster_pes", "socket_pes", "line_same_cluster", "line_same_socket",
         "line_other_socket", "line_read", "line_invalidate", "line_hold", "far_atomics", "line_far_atomic",
     )
-    + [("costs", "u8", (COST_SLOTS,))]
+    # cycles for which a class keeps its pipe, cycles to its result; what the pipeline is like (indices in `sim.hot.pipeline`)
+    + [("costs", "u8", (COST_SLOTS,)), ("latencies", "u8", (COST_SLOTS,)), ("pipeline", "u8", (8,))]
 )
 
 # MACHINE.interleaving

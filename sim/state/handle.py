@@ -11,7 +11,7 @@ from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sim.state.dtypes import BLOCK_FACTS, EVENT, GIC_PE, GIC_SPI, HIDDEN_STORE, LINE, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
+from sim.state.dtypes import BLOCK_FACTS, BLOCK_SCHEDULE, EVENT, GIC_PE, GIC_SPI, HIDDEN_STORE, LINE, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
 
 u64 = np.uint64
 
@@ -21,6 +21,7 @@ SLOTS = (
     "policy", "id_values", "pl011", "code_copy", "passing", "residue",
     "hidden_stores", "own_tlbi", "stale_code",
     "lines", "lines_touched", "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc",
+    "schedules", "pipeline_work", "predictor", "return_stack", "branch_targets",
 )
 TABLE_WORDS = 256
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
@@ -87,7 +88,8 @@ else:
 (_MACHINE, _PES, _L1I, _L1D, _L2, _WALK_CACHE, _WALKED, _TLBI_QUEUE, _RAM, _RAM_WORDS, _PAGE_FLAGS, _FACTS, _RING, _HEAP,
  _HEAP_POSITION, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
  _PL011, _CODE_COPY, _PASSING, _RESIDUE, _HIDDEN_STORES, _OWN_TLBI,
- _STALE_CODE, _LINES, _LINES_TOUCHED, _PAGE_SHARING, _STORE_BUFFER, _L1_CACHE, _L2_CACHE, _SLC) = range(len(SLOTS))
+ _STALE_CODE, _LINES, _LINES_TOUCHED, _PAGE_SHARING, _STORE_BUFFER, _L1_CACHE, _L2_CACHE, _SLC,
+ _SCHEDULES, _PIPELINE_WORK, _PREDICTOR, _RETURN_STACK, _BRANCH_TARGETS) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -317,3 +319,33 @@ def l2_cache_of(m, group):  # type: ignore[no-untyped-def]
 def slc_of(m, socket):  # type: ignore[no-untyped-def]
     """Lines in the system-level cache of a socket, as `l1_cache_of`."""
     return _row(m, _SLC, _HALF, socket)
+
+
+@njit
+def schedules_of(m):  # type: ignore[no-untyped-def]
+    """Direct-mapped table of block schedules."""
+    return _array(m, _SCHEDULES, BLOCK_SCHEDULE)
+
+
+@njit
+def pipeline_work_of(m):  # type: ignore[no-untyped-def]
+    """Work area of the pipeline model; holds nothing between calls."""
+    return _array(m, _PIPELINE_WORK, _WORD)
+
+
+@njit
+def predictor_of(m, i):  # type: ignore[no-untyped-def]
+    """Counters of conditional branches of PE i, one byte each."""
+    return _row(m, _PREDICTOR, _BYTE, i)
+
+
+@njit
+def return_stack_of(m, i):  # type: ignore[no-untyped-def]
+    """Addresses that returns of PE i are expected to go to; PE.return_top is the last."""
+    return _row(m, _RETURN_STACK, _WORD, i)
+
+
+@njit
+def branch_targets_of(m, i):  # type: ignore[no-untyped-def]
+    """Where indirect branches of PE i went last, by PA."""
+    return _row(m, _BRANCH_TARGETS, _WORD, i)

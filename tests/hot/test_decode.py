@@ -244,19 +244,14 @@ def ram_of(*words: int, at: int = 0) -> np.ndarray[tuple[int], np.dtype[np.uint8
     return ram
 
 
-COSTS = np.array([3 ** (k % 8) + k for k in range(len(instruction.COST_CLASSES))], dtype=np.uint64)
-
-
 def facts_of(ram: np.ndarray[tuple[int], np.dtype[np.uint8]], offset: int, count: int) -> list[int]:
     out = np.zeros(decode.FACTS_FIELDS, dtype=np.uint64)
-    decode.block_facts(ram, offset, count, COSTS, out)
+    decode.block_facts(ram, offset, count, out)
     return [int(value) for value in out]
 
 
-def test_block_facts_sum_costs_join_flags_and_find_the_first_fp_instruction() -> None:
-    cost, flags, last, first_fp, count = facts_of(ram_of(ADD, LDR, FADD, DSB, FADD, RET, at=256), 256, 6)
-    classes = ("alu", "load", "fp_simd", "barrier_dsb", "fp_simd", "branch_indirect")
-    assert cost == sum(int(COSTS[instruction.COST_CLASSES.index(name)]) for name in classes)
+def test_block_facts_join_flags_and_find_the_first_fp_instruction() -> None:
+    flags, last, first_fp, count = facts_of(ram_of(ADD, LDR, FADD, DSB, FADD, RET, at=256), 256, 6)
     assert named(flags) == {"MEMORY", "LOAD", "FP", "DSB", "BRANCH"}
     assert named(last) == {"BRANCH"}
     assert (first_fp, count) == (2, 6)
@@ -266,14 +261,5 @@ def test_block_without_fp_has_its_length_as_index_of_the_first_fp_instruction() 
     assert facts_of(ram_of(NOP, STP, SVC), 0, 3)[decode.FACTS_FIRST_FP] == 3
 
 
-def test_an_empty_block_costs_nothing() -> None:
-    assert facts_of(ram_of(NOP), 0, 0) == [0, 0, 0, 0, 0]
-
-
-@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=12), st.data())
-@settings(max_examples=60, deadline=None)
-def test_cost_of_a_prefix_is_the_cost_of_the_shorter_block(words: list[int], data: st.DataObject) -> None:
-    count = data.draw(st.integers(0, len(words)))
-    ram = ram_of(*words, at=64)
-    assert int(decode.cost_of_prefix(ram, 64, count, COSTS)) == facts_of(ram, 64, count)[decode.FACTS_COST_CYCLES]
-    assert facts_of(ram, 64, len(words))[decode.FACTS_COST_CYCLES] == sum(int(COSTS[decode.cost_class(np.uint64(word))]) for word in words)
+def test_an_empty_block_has_no_facts() -> None:
+    assert facts_of(ram_of(NOP), 0, 0) == [0, 0, 0, 0]

@@ -15,9 +15,9 @@ import pytest
 from numba import types
 from numba.core.dispatcher import Dispatcher
 
-from sim.hot import decode
+from sim.hot import decode, operands, pipeline
 
-MODULES = ("sim.hot.decode", "sim.hot.decode_memory", "sim.hot.decode_alignment")
+MODULES = ("sim.hot.decode", "sim.hot.decode_memory", "sim.hot.decode_alignment", "sim.hot.operands")
 NUMBA_TYPES = {
     np.uint64: types.uint64, np.int64: types.int64, bool: types.boolean, None: types.none,
     npt.NDArray[np.uint64]: types.uint64[::1], npt.NDArray[np.uint8]: types.uint8[::1],
@@ -75,9 +75,10 @@ def digest_of_answers() -> str:
     """A digest of what every public function says of 3,000 words and 200 blocks from a fixed seed."""
     rng = random.Random(5)
     digest = hashlib.sha256()
-    out = np.zeros(decode.ALIGNMENT_OUT_WORDS, dtype=np.uint64)
+    out = np.zeros(max(decode.ALIGNMENT_OUT_WORDS, operands.OPERANDS_WORDS), dtype=np.uint64)
     registers = np.array([rng.getrandbits(64) for _ in range(32)], dtype=np.uint64)
     costs = np.array([rng.randrange(100) for _ in range(21)], dtype=np.uint64)
+    shape, work, prefixes = np.array([0, 3, 20, 2, 1], np.uint64), np.zeros(pipeline.WORK_WORDS, np.uint64), np.zeros(4, np.uint32)
     for n in range(3_000):
         word = np.uint64(rng.getrandbits(32) & ~(1 << 25) | 1 << 27 if n % 2 else rng.getrandbits(32))
         pc = np.uint64(rng.getrandbits(64) & ~3)
@@ -86,12 +87,16 @@ def digest_of_answers() -> str:
         access = decode.memory_access(word, out)
         answer = (int(decode.instruction_flags(word)), int(decode.cost_class(word)), bool(access), int(address), out.tolist())
         digest.update(repr(answer).encode())
+        operands.operands(word, out)
+        digest.update(repr(out.tolist()).encode())
     ram = np.array([rng.getrandbits(8) for _ in range(4096)], dtype=np.uint8)
     ram[3::4] = np.resize(np.array([0xF9, 0x91, 0xA9, 0xD5, 0xB8, 0x8B, 0x1E], dtype=np.uint8), 1024)
     for offset in range(0, 3_200, 16):
         out[:] = 0
-        decode.block_facts(ram, offset, 5, costs, out)
-        digest.update(repr((out.tolist(), int(decode.cost_of_prefix(ram, offset, 3, costs)))).encode())
+        decode.block_facts(ram, offset, 5, out)
+        digest.update(repr(out.tolist()).encode())
+        cycles = pipeline.block_cycles(ram, np.int64(offset), np.int64(5), costs, costs, shape, work, prefixes)
+        digest.update(repr((int(cycles), prefixes.tolist())).encode())
         out[:] = 0
         digest.update(repr((int(decode.alignment_requirements(ram, offset, 3, out)), out.tolist())).encode())
     return digest.hexdigest()

@@ -48,7 +48,7 @@ def test_many_short_runs_end_in_the_same_state_as_one_long_run(interleaving: str
         assert result.verdict.kind == "budget"
     assert result.registers == expected.registers
     assert parts.read_physical(DATA_PA, 4096) == whole.read_physical(DATA_PA, 4096)
-    assert result.cycles > 10_000
+    assert result.cycles > 5_000
     assert [one["instructions"] for one in result.statistics] == [one["instructions"] for one in expected.statistics] or interleaving != "instruction"
 
 
