@@ -12,7 +12,6 @@ from sim.state import dtypes
 from sim.state.arrays import CacheShapes, State
 from sim.timing.profile import Profile
 
-HELD_EXCLUSIVES = 4                     # a line that a load exclusive took stays for as long as this many exclusives cost
 COUNT_NUMERATOR_MOST = 1 << 16          # cycles * numerator must not overflow 64 bits in any run
 
 
@@ -117,7 +116,6 @@ def _set_coherence(state: State, profile: Profile, mode: int) -> None:
         "socket_pes": coherence.socket_pes, "line_same_cluster": in_cycles(coherence.line_same_cluster_ns),
         "line_same_socket": in_cycles(coherence.line_same_socket_ns), "line_other_socket": in_cycles(coherence.line_other_socket_ns),
         "line_read": in_cycles(coherence.read_occupancy_ns), "line_invalidate": in_cycles(coherence.invalidate_ns),
-        "line_hold": HELD_EXCLUSIVES * profile.latency_cycles["exclusive"],
         "far_atomics": int(coherence.far_atomics), "line_far_atomic": in_cycles(coherence.far_atomic_ns),
     })
 

@@ -9,7 +9,7 @@ A request to a line begins when the one before it is done with the line (`busy_c
 
 A plain store waits in the store buffer and costs nothing until that is full, or until a barrier waits for it; a store-release is done after all
 stores before it. An atomic takes the line as a write does, but the PE waits; without a result, and if the profile says far_atomics, it is done at
-the home of a line that others hold, where the line then stays. A load exclusive takes the line for writing and keeps it for `line_hold`.
+the home of a line that others hold, where the line then stays. A load exclusive is a read, its store an atomic (IHI 0050, "Exclusive accesses").
 A PE whose line is on its way to another still has it until it leaves.
 
 Charged to PE.cycles and PE.coherence_cycles. Not modelled: overlap of misses of one PE, limited bandwidth, snoop filters' capacity.
@@ -23,7 +23,7 @@ from sim.state.handle import lines_of, lines_touched_of, machine_of, pe_of, stor
 
 u64 = np.uint64
 ZERO, ONE = u64(0), u64(1)
-READ, WRITE, ATOMIC, ATOMIC_FAR, LOAD_EXCLUSIVE = u64(0), u64(1), u64(2), u64(3), u64(4)
+READ, WRITE, ATOMIC, ATOMIC_FAR = u64(0), u64(1), u64(2), u64(3)
 RELEASE, KIND_MASK = u64(16), u64(15)   # with WRITE, ATOMIC or ATOMIC_FAR: after all stores before it
 INVALID, SHARED, EXCLUSIVE, MODIFIED = (u64(state) for state in (
     dtypes.LINE_INVALID, dtypes.LINE_SHARED, dtypes.LINE_EXCLUSIVE, dtypes.LINE_MODIFIED))
@@ -232,8 +232,7 @@ def _take(m, i, line, record, kind):  # type: ignore[no-untyped-def]
         cycles += machine["line_invalidate"]
         pe["n_invalidations"] += ONE
     done = begin + cycles
-    held = machine["line_hold"] if plain == LOAD_EXCLUSIVE else ZERO
-    _own(record, i, MODIFIED, owner + ONE if state > SHARED else ZERO, begin, done + held)
+    _own(record, i, MODIFIED, owner + ONE if state > SHARED else ZERO, begin, done)
     if machine["coherence"] == WITH_CACHES:
         if has_copy:
             look_up(m, i, line)
@@ -246,7 +245,7 @@ def _take(m, i, line, record, kind):  # type: ignore[no-untyped-def]
 def request(m, i, line, kind):  # type: ignore[no-untyped-def]
     """PE i accesses a line of RAM at its present cycle. Returns for how many cycles it waits, beyond an L1 hit.
 
-    line: number from the start of RAM.  kind: READ, WRITE, ATOMIC, ATOMIC_FAR (a result is not wanted) or LOAD_EXCLUSIVE, with RELEASE or not.
+    line: number from the start of RAM.  kind: READ, WRITE, ATOMIC or ATOMIC_FAR (a result is not wanted), with RELEASE or not.
     """
     pe, machine, record = pe_of(m, i), machine_of(m), lines_of(m)[np.int64(line)]
     holder = record["holder"]

@@ -149,7 +149,12 @@ def _kind_here(m, i, offset, is_write):  # type: ignore[no-untyped-def]
             continue
         released = coherence.RELEASE if ordering(word, form) & ORDERED_RELEASE != ZERO else ZERO
         if form == FORM_EXCLUSIVE or form == FORM_EXCLUSIVE_PAIR:
-            return (coherence.ATOMIC if access_kind(word, form) == KIND_STORE else coherence.LOAD_EXCLUSIVE) | released
+            if access_kind(word, form) != KIND_STORE:
+                if not is_write:
+                    return coherence.READ
+            elif is_write:
+                return coherence.ATOMIC | released
+            continue
         if form == FORM_ATOMIC or form == FORM_COMPARE or form == FORM_COMPARE_PAIR:
             far = form == FORM_ATOMIC and word & DISCARDED == DISCARDED and machine["far_atomics"] != ZERO
             return (coherence.ATOMIC_FAR if far else coherence.ATOMIC) | released

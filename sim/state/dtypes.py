@@ -224,7 +224,7 @@ MACHINE = np.dtype(
         # caches and coherence (`sim.hot.caches`, `sim.hot.coherence`): COHERENCE_*; geometry; times in cycles, latencies beyond an L1 hit
         "coherence", "l1_cache_sets", "l1_cache_ways", "l2_cache_sets", "l2_cache_ways", "l2_cache_pes", "slc_sets", "slc_ways",
         "latency_l2", "latency_slc", "latency_memory", "cluster_pes", "socket_pes", "line_same_cluster", "line_same_socket",
-        "line_other_socket", "line_read", "line_invalidate", "line_hold", "far_atomics", "line_far_atomic",
+        "line_other_socket", "line_read", "line_invalidate", "far_atomics", "line_far_atomic",
     )
     # cycles for which a class keeps its pipe, cycles to its result; what the pipeline is like (indices in `sim.hot.pipeline`)
     + [("costs", "u8", (COST_SLOTS,)), ("latencies", "u8", (COST_SLOTS,)), ("pipeline", "u8", (8,))]
