@@ -11,7 +11,6 @@ from sim.timing.profile import Profile, load_profile
 
 LEVELS = ("l1", "l2", "slc", "dram")
 CALLS, TURNS = 50, 200
-RING_LINES = 32                         # enough to miss a cache of any number of ways, if all lead to one set
 LOADS_LEAST = 2048
 RING_RAM_BYTES = 256 << 20
 BUDGET_CYCLES = 200_000_000
@@ -32,17 +31,19 @@ def ring_of_level(profile: Profile, level: str) -> Ring:
     level: one of LEVELS. Each ring but the first leads to one set of the caches before its level, more often than these have ways.
     """
     caches, memory = profile.caches, profile.memory
-    spans = [("l2", caches.l1d.size_bytes // caches.l1d.ways), ("dram", caches.l2.size_bytes // caches.l2.ways)]
-    if memory.slc_bytes:
-        spans = [spans[0], ("slc", spans[1][1]), ("dram", memory.slc_bytes // memory.slc_ways)]
     if level == "l1":
         return Ring(LINE_BYTES // 4, LINE_BYTES)
-    for name, span_bytes in spans:
-        if name == level:
-            ring = Ring(max(RING_LINES, 2 * memory.slc_ways if level == "dram" else 0), span_bytes)
-            if CHASE_PA - RAM_PA + ring.lines * ring.stride_bytes > RING_RAM_BYTES:
-                raise UserError(f"profile {profile.name}: a ring for {level} does not fit in RAM")
-            return ring
+    held = [("l1", caches.l1d.size_bytes, caches.l1d.ways), ("l2", caches.l2.size_bytes, caches.l2.ways)]
+    if memory.slc_bytes:
+        held.append(("slc", memory.slc_bytes, memory.slc_ways))
+    levels = [name for name, _, _ in held] + ["dram"]
+    if level in levels:
+        before = held[:levels.index(level)]
+        _, size_bytes, ways = before[-1]
+        ring = Ring(2 * max(ways for _, _, ways in before), size_bytes // ways)
+        if CHASE_PA - RAM_PA + ring.lines * ring.stride_bytes > RING_RAM_BYTES:
+            raise UserError(f"profile {profile.name}: a ring for {level} does not fit in RAM")
+        return ring
     raise UserError(f"profile {profile.name} has no {level}")
 
 
