@@ -32,6 +32,7 @@ def build_state(profile: Profile, settings: Settings) -> State:
         "hardware_dirty": int(identity.hardware_update == "access-flag-and-dirty"),
     })
     _set_costs(state, profile)
+    _set_interconnect(state, profile)
     _set_coherence(state, profile, _coherence_mode(settings))
     _set_run(state, settings)
     identification = id_register_values(identity, 0, settings.pes)
@@ -60,14 +61,8 @@ def _set_costs(state: State, profile: Profile) -> None:
         "cost_return": costs.exception_return_cycles, "cost_interrupt": costs.interrupt_recognition_cycles,
         "cost_wake": costs.wfi_wake_cycles, "cost_tlbi_issue": costs.tlbi_issue_cycles,
         "cost_wake_wfe": costs.wfe_wake_cycles, "cost_counter_read": costs.counter_read_cycles,
-        "tlbi_delay_base": costs.tlbi_remote_base_cycles, "tlbi_delay_per_pe": costs.tlbi_remote_per_pe_cycles,
-        "sgi_delay_self": profile.cycles_of_ns(costs.sgi_self_ns), "sgi_delay_near": profile.cycles_of_ns(costs.sgi_near_ns),
-        "sgi_delay_far": profile.cycles_of_ns(costs.sgi_far_ns),
         "count_numerator": numerator, "count_denominator": denominator, "cntfrq": profile.cntfrq_hz,
     })
-    machine = state.machine[0]
-    delays = [int(machine[name]) for name in ("tlbi_delay_base", "sgi_delay_near", "sgi_delay_far")]
-    machine["lookahead_cycles"] = min(delays)
     for index, cycles in enumerate(profile.issue_cycles.values()):
         state.machine[0]["costs"][index] = cycles
     state.machine[0]["costs"][COST_BARRIER_DSB] += costs.dsb_completion_cycles
@@ -123,6 +118,21 @@ def _set_coherence(state: State, profile: Profile, mode: int) -> None:
 def _beyond(latency_cycles: int, profile: Profile) -> int:
     """What a load waits beyond an L1 hit, which is in the cost of its class."""
     return max(latency_cycles - profile.memory.l1d_latency_cycles, 0)
+
+
+def _set_interconnect(state: State, profile: Profile) -> None:
+    given, cycles = profile.interconnect, profile.cycles_of_ns
+    travel = {"dvm_same_cluster": cycles(given.dvm_same_cluster_ns), "dvm_same_socket": cycles(given.dvm_same_socket_ns),
+              "dvm_other_socket": cycles(given.dvm_other_socket_ns)}
+    delays = {"sgi_delay_near": cycles(given.sgi_near_ns), "sgi_delay_far": cycles(given.sgi_far_ns)}
+    snoop = cycles(given.dvm_snoop_ns)
+    _set(state, travel | delays | {
+        "dvm_snoop": snoop,
+        "dvm_occupancy": cycles(given.dvm_occupancy_ns), "dvm_credits": given.dvm_credits,
+        "sgi_delay_self": cycles(given.sgi_self_ns), "sgi_occupancy": cycles(given.sgi_occupancy_ns),
+        "sgi_per_target": cycles(given.sgi_per_target_ns),
+        "lookahead_cycles": min(*(way + snoop for way in travel.values()), *delays.values()),
+    })
 
 
 def _set_run(state: State, settings: Settings) -> None:

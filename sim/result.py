@@ -19,6 +19,7 @@ STATISTICS = {
     "l2_cache_misses": "n_l2_cache_misses", "memory_reads": "n_memory_reads",
     "branches": "n_branches", "mispredicts": "n_mispredicts", "mispredict_cycles": "mispredict_cycles",
     "tlb_cycles": "tlb_cycles", "entry_cycles": "entry_cycles", "return_cycles": "return_cycles", "dsb_cycles": "dsb_cycles",
+    "dvm_waits": "n_dvm_waits", "dvm_wait_cycles": "dvm_wait_cycles",
 }
 
 

@@ -9,6 +9,7 @@ from numba import njit
 
 from sim.hot.events import emit
 from sim.hot.hidden_stores import show_stores
+from sim.hot.interconnect import synchronised
 from sim.hot.own_tlbi import apply_own_tlbis
 from sim.state import dtypes, events
 from sim.state.handle import machine_of, pe_of, pes_of
@@ -59,6 +60,7 @@ def before_dsb(m, i, flags):  # type: ignore[no-untyped-def]
     if covered == ZERO:
         return False
     pe["stop_a"] = covered
+    pe["tlbi_complete_cycles"] = max(pe["tlbi_complete_cycles"], synchronised(m, i))
     if pe["cycles"] < pe["tlbi_complete_cycles"]:
         return True
     complete(m, i)

@@ -34,6 +34,7 @@ from sim.hot.gic import (
     settle_spi,
     waiting_target,
 )
+from sim.hot.interconnect import at_distributor, leave_distributor, sgi_delay
 from sim.state import events
 from sim.state.handle import gic_of, machine_of, pe_of, spi_of
 
@@ -154,20 +155,14 @@ def _end(m, i, group, value):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _send(m, i, target, intid, group):  # type: ignore[no-untyped-def]
-    """Send an SGI from PE i to a PE, if the SGI is of the group there. It arrives after the delay between the two."""
-    pe, machine, g = pe_of(m, i), machine_of(m), gic_of(m, target)
+def _send(m, i, target, intid, group, begun):  # type: ignore[no-untyped-def]
+    """The distributor turns to PE `target` at cycle `begun`, for an SGI of PE i: send it if it is of the group there."""
+    pe, g = pe_of(m, i), gic_of(m, target)
     if (g["group"] >> intid) & ONE != group:
         return
-    if target == i:
-        delay = machine["sgi_delay_self"]
-    elif target >> _NEAR_SHIFT == i >> _NEAR_SHIFT:
-        delay = machine["sgi_delay_near"]
-    else:
-        delay = machine["sgi_delay_far"]
     fold(m, target, clock_for(m, target))                   # one that has arrived is pending; this one comes after it
     dues = g["sgi_due_cycles"]
-    due = min(dues[np.int64(intid)], pe["cycles"] + delay)
+    due = min(dues[np.int64(intid)], begun + sgi_delay(m, i, target))
     dues[np.int64(intid)] = due
     pe["n_sgi_sent"] += ONE
     emit(m, i, _EVENT_SGI, intid, target, due, ZERO)
@@ -178,11 +173,15 @@ def _send(m, i, target, intid, group):  # type: ignore[no-untyped-def]
 def _generate(m, i, value, group):  # type: ignore[no-untyped-def]
     """Write of ICC_SGI<n>R: send to a list of PEs of one Aff3.Aff2.Aff1, or to all but this one. RS is RES0: Aff0 is at most 15."""
     intid = (value >> _SGI_INTID_SHIFT) & _FOUR_BITS
-    pes = machine_of(m)["pes"]
+    machine = machine_of(m)
+    pes, each = machine["pes"], machine["sgi_per_target"]
+    begun, count = at_distributor(m, pe_of(m, i)["cycles"]), ZERO
     if value & _SGI_ALL_BUT_SELF != ZERO:
         for j in range(np.int64(pes)):
             if u64(j) != i:
-                _send(m, i, u64(j), intid, group)
+                _send(m, i, u64(j), intid, group, begun + each * count)
+                count += ONE
+        leave_distributor(m, begun, count)
         return
     if (value >> _SGI_AFF2_SHIFT) & _BYTE != ZERO or (value >> _SGI_AFF3_SHIFT) & _BYTE != ZERO:
         return
@@ -190,7 +189,9 @@ def _generate(m, i, value, group):  # type: ignore[no-untyped-def]
     for n in range(16):
         target = first + u64(n)
         if (value >> u64(n)) & ONE != ZERO and target < pes:
-            _send(m, i, target, intid, group)
+            _send(m, i, target, intid, group, begun + each * count)
+            count += ONE
+    leave_distributor(m, begun, count)
 
 
 @njit

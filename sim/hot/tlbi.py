@@ -1,7 +1,7 @@
 """TLB maintenance of EL1: the issuing PE at once, the others when it reaches them, complete at the issuer's DSB.
 
 Every operation of `sim.arch.tlbi`: local, inner and outer shareable, single and range. The TTL hint is ignored (FEAT_TTL not claimed).
-A broadcast goes to every PE that is not off; each gets it after tlbi_delay_base + tlbi_delay_per_pe * distance. Until then it uses what it
+A broadcast goes to every PE that is not off; each gets it when its DVM message arrives (`sim.hot.interconnect`). Until then it uses what it
 holds. A PE whose queue is full gets all that is queued as one invalidation of everything, due when the earliest of them was: too much and
 too early is always permitted, too late never is.
 
@@ -14,6 +14,7 @@ from numba import njit
 from sim.arch import tlbi
 from sim.hot.barrier import OUTSTANDING_INNER, OUTSTANDING_OUTER
 from sim.hot.events import emit
+from sim.hot.interconnect import at_home_node, await_credit, dvm_travel, note_answer
 from sim.hot.own_tlbi import defer_own_tlbi
 from sim.hot.residue import keep_residue
 from sim.hot.tlb import KIND_ALL, KIND_ASID, KIND_VA, KIND_VA_ALL_ASID, NOWHERE, invalidate
@@ -118,18 +119,28 @@ def _range_operand(operand):  # type: ignore[no-untyped-def]
 
 @njit
 def _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level):  # type: ignore[no-untyped-def]
-    """Send an invalidation to every other PE that is not off, and note when the last has it."""
+    """Send an invalidation to every other PE that is not off, and note when the last has answered."""
     machine, pes = machine_of(m), pes_of(m)
     pe = pes[i]
-    complete = pe["cycles"] if pe["tlbi_outstanding"] == ZERO else max(pe["cycles"], pe["tlbi_complete_cycles"])
+    others = False
     for j in range(len(pes)):
-        if j == np.int64(i) or pes[j]["status"] == _OFF or not covers:
+        others = others or (j != np.int64(i) and pes[j]["status"] != _OFF)
+    if others and covers:
+        await_credit(m, i)
+    complete = pe["cycles"] if pe["tlbi_outstanding"] == ZERO else max(pe["cycles"], pe["tlbi_complete_cycles"])
+    if not others or not covers:
+        pe["tlbi_complete_cycles"] = complete
+        return
+    begins, answered = at_home_node(m, pe["cycles"]), ZERO
+    for j in range(len(pes)):
+        if j == np.int64(i) or pes[j]["status"] == _OFF:
             continue
-        distance = u64(abs(np.int64(i) - np.int64(j)))
-        due = pe["cycles"] + machine["tlbi_delay_base"] + machine["tlbi_delay_per_pe"] * distance
-        complete = max(complete, due)
+        travel = dvm_travel(m, i, j)
+        due = begins + travel + machine["dvm_snoop"]
+        answered = max(answered, due + travel)
         _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, u64(i), pe["tlbi_completions"])
-    pe["tlbi_complete_cycles"] = complete
+    note_answer(m, i, answered)
+    pe["tlbi_complete_cycles"] = max(complete, answered)
 
 
 @njit

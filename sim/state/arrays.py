@@ -71,6 +71,7 @@ class State:
         self.pipeline_work = np.zeros(dtypes.PIPELINE_WORK_WORDS, np.uint64)
         self.predictor = np.zeros((pes, predictor_entries), np.uint8)
         self.return_stack = np.full((pes, dtypes.RETURN_STACK_MOST), dtypes.NOWHERE, np.uint64)
+        self.dvm_answers = np.zeros((pes, dtypes.DVM_CREDITS_MOST), np.uint64)
         self.branch_targets = np.full((pes, dtypes.BRANCH_TARGETS), dtypes.NOWHERE, np.uint64)
         self.ring = np.zeros(ring_entries, dtypes.EVENT)
         self.heap = np.zeros(pes, np.uint64)
@@ -111,7 +112,7 @@ class State:
             "pes": pes, "ram_address": self.ram.ctypes.data, "ram_pa": RAM_PA, "ram_bytes": ram_bytes,
             "l1i_entries": l1i, "l1d_entries": l1d, "l2_sets": l2[0], "l2_ways": l2[1],
             "walk_cache_sets": walk_cache[0], "walk_cache_ways": walk_cache[1], "ring_mask": ring_entries - 1,
-            "predictor_mask": self.predictor.shape[1] - 1, "return_stack_entries": 1,
+            "predictor_mask": self.predictor.shape[1] - 1, "return_stack_entries": 1, "dvm_credits": 1, "cluster_pes": 1, "socket_pes": pes,
             "pa_bits": 48, "l1i_max_entry_bytes": 1 << 48, "l1d_max_entry_bytes": 1 << 48, "l2_max_entry_bytes": 1 << 48,
         }
         for name, value in values.items():

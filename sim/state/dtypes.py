@@ -88,12 +88,13 @@ SCHEDULE_PREFIXES = 64
 BLOCK_SCHEDULE = np.dtype(_words("tag", "cycles", "instructions") + [("prefix", "u4", (SCHEDULE_PREFIXES,))])
 WINDOW_MOST = 1024                      # instructions that a core may have under way
 PIPELINE_WORK_WORDS = 4096
+DVM_CREDITS_MOST = 64
 BRANCH_TARGETS, RETURN_STACK_MOST = 256, 64     # of each PE
 
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 1                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 6                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -136,6 +137,7 @@ PE = np.dtype(
         "adversary_random", "own_tlbi_count", "stale_code_count",   # adversarial setting: `sim.hot.own_tlbi`, `sim.hot.speculation`
         "block_key_cycles",                                    # when the block under way, or the last one, began: what it does has its place
                                                                # among what other PEs do by that
+        "dvm_sent",                                            # broadcasts of this PE so far
         "branch", "round_blocks", "return_top",                 # how the block under way ends; `blocks` when it began: `sim.hot.branch`
         # single steps: the block that they add up to, the instruction that would continue it (`sim.hot.pipeline`)
         "schedule_pa", "schedule_bytes", "step_pa",
@@ -147,6 +149,7 @@ PE = np.dtype(
         "n_sgi_sent", "n_steps", "wait_cycles", "n_l2_evictions", "n_conflicts", "n_residues",
         # where cycles went, as parts of `cycles`: TLB misses with their walks, exception entry and return, waiting in DSB, mispredicted branches
         "tlb_cycles", "entry_cycles", "return_cycles", "dsb_cycles", "mispredict_cycles", "n_branches", "n_mispredicts",
+        "n_dvm_waits", "dvm_wait_cycles",                      # broadcasts that waited for a credit at the issuer
         # the recursion and livelock detectors of the run loop
         "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr",
         "recursion_depth", "recursion_elr", "recursion_esr",   # entries alike since the last return, other than a vector on itself
@@ -202,7 +205,9 @@ MACHINE = np.dtype(
         # costs beyond those of instruction classes, in cycles; cost_wake is that of WFI
         "cost_wake_wfe", "cost_counter_read",
         "cost_l2_hit", "cost_walk_step", "cost_entry", "cost_return", "cost_tlbi_issue", "cost_interrupt", "cost_wake", "cost_mispredict",
-        "tlbi_delay_base", "tlbi_delay_per_pe", "sgi_delay_self", "sgi_delay_near", "sgi_delay_far",
+        # the interconnect (`sim.hot.interconnect`), in cycles; when its home node and the distributor have time for the next message
+        "dvm_same_cluster", "dvm_same_socket", "dvm_other_socket", "dvm_snoop", "dvm_occupancy", "dvm_credits", "dvm_free_cycles",
+        "sgi_delay_self", "sgi_delay_near", "sgi_delay_far", "sgi_occupancy", "sgi_per_target", "gic_free_cycles",
         "predictor_mask", "return_stack_entries",
         # counter: count = cycles * count_numerator // count_denominator
         "count_numerator", "count_denominator", "cntfrq",

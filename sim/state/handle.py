@@ -22,6 +22,7 @@ SLOTS = (
     "hidden_stores", "own_tlbi", "stale_code",
     "lines", "lines_touched", "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc",
     "schedules", "pipeline_work", "predictor", "return_stack", "branch_targets",
+    "dvm_answers",
 )
 TABLE_WORDS = 256
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
@@ -89,7 +90,8 @@ else:
  _HEAP_POSITION, _GIC, _SPI, _MARKS, _SCRATCH, _L2_NEXT, _WALK_CACHE_NEXT, _POLICY, _ID_VALUES,
  _PL011, _CODE_COPY, _PASSING, _RESIDUE, _HIDDEN_STORES, _OWN_TLBI,
  _STALE_CODE, _LINES, _LINES_TOUCHED, _PAGE_SHARING, _STORE_BUFFER, _L1_CACHE, _L2_CACHE, _SLC,
- _SCHEDULES, _PIPELINE_WORK, _PREDICTOR, _RETURN_STACK, _BRANCH_TARGETS) = range(len(SLOTS))
+ _SCHEDULES, _PIPELINE_WORK, _PREDICTOR, _RETURN_STACK, _BRANCH_TARGETS,
+ _DVM_ANSWERS) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -349,3 +351,9 @@ def return_stack_of(m, i):  # type: ignore[no-untyped-def]
 def branch_targets_of(m, i):  # type: ignore[no-untyped-def]
     """Where indirect branches of PE i went last, by PA."""
     return _row(m, _BRANCH_TARGETS, _WORD, i)
+
+
+@njit
+def dvm_answers_of(m, i):  # type: ignore[no-untyped-def]
+    """When the last answer to each of the latest broadcasts of PE i is there: a ring of MACHINE.dvm_credits."""
+    return _row(m, _DVM_ANSWERS, _WORD, i)

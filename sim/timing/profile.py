@@ -78,11 +78,23 @@ class Costs:
     counter_read_cycles: Cycles            # CNTVCT_EL0 or CNTPCT_EL0, beyond that of a system register: the counter is outside of the core
     dsb_completion_cycles: Cycles          # a DSB with nothing to wait for
     tlbi_issue_cycles: Cycles              # at the issuer, for each TLBI
-    tlbi_remote_base_cycles: Cycles        # broadcast TLBI to its arrival at another PE: base +
-    tlbi_remote_per_pe_cycles: Cycles      # this for each PE that lies between (difference of their numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Interconnect:
+    """Messages between PEs: DVM messages of broadcast TLBIs and of DSBs that complete them, SGIs through the distributor."""
+
+    dvm_same_cluster_ns: Nanoseconds       # one way by the home node: to a PE of the same cluster,
+    dvm_same_socket_ns: Nanoseconds        # of another cluster of the same socket,
+    dvm_other_socket_ns: Nanoseconds       # of another socket
+    dvm_snoop_ns: Nanoseconds              # from its arrival at a PE to the answer
+    dvm_occupancy_ns: Nanoseconds          # from one message that the home node begins to the next
+    dvm_credits: Annotated[int, Range(1, 64)]               # broadcasts that a PE may have outstanding
     sgi_self_ns: Nanoseconds               # write of ICC_SGI1R_EL1 to signalled: at the sender,
     sgi_near_ns: Nanoseconds               # at a PE of the same Aff1,
     sgi_far_ns: Nanoseconds                # at any other PE
+    sgi_occupancy_ns: Nanoseconds          # from one write of ICC_SGI1R_EL1 that the distributor begins to the next, at least
+    sgi_per_target_ns: Nanoseconds         # from one target of a write to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,7 @@ class Profile:
     costs: Costs
     memory: Memory
     coherence: Coherence
+    interconnect: Interconnect
     identity: Identity
     caches: Caches
 

@@ -53,7 +53,7 @@ def _cache_geometry(profile: "Profile") -> Iterator[Complaint]:
 
 def _rising(profile: "Profile") -> Iterator[Complaint]:
     """What lies further away takes longer."""
-    memory, coherence, costs = profile.memory, profile.coherence, profile.costs
+    memory, coherence, interconnect = profile.memory, profile.coherence, profile.interconnect
     clock = f" ({profile.cycles_of_ns(memory.dram_ns)} cycles)"
     latencies = [("memory.l1d_latency_cycles", memory.l1d_latency_cycles, ""), ("memory.l2_latency_cycles", memory.l2_latency_cycles, "")]
     if memory.slc_bytes:
@@ -65,7 +65,8 @@ def _rising(profile: "Profile") -> Iterator[Complaint]:
             yield far, f"{far} must be longer than {near}, {near_cycles} cycles, not {given}{text}"
     lines = ("line_same_cluster_ns", "line_same_socket_ns", "line_other_socket_ns")
     sgis = ("sgi_self_ns", "sgi_near_ns", "sgi_far_ns")
-    for table, holder, names in (("coherence", coherence, lines), ("costs", costs, sgis)):
+    messages = ("dvm_same_cluster_ns", "dvm_same_socket_ns", "dvm_other_socket_ns")
+    for table, holder, names in (("coherence", coherence, lines), ("interconnect", interconnect, messages), ("interconnect", interconnect, sgis)):
         for near, far in pairwise(names):
             near_ns, far_ns = getattr(holder, near), getattr(holder, far)
             if near_ns > far_ns:

@@ -36,7 +36,9 @@ def world() -> Iterator[World]:
             for va in vas:
                 assert translate(world.handle, i, u64(va), READ, NO, NO) == OK
     world.machine["ring_head"] = world.machine["ring_tail"] = 0
-    world.machine["tlbi_delay_base"], world.machine["tlbi_delay_per_pe"], world.machine["cost_tlbi_issue"] = 100, 10, 4
+    values = {"cluster_pes": 2, "dvm_same_cluster": 100, "dvm_same_socket": 110, "dvm_snoop": 10, "dvm_credits": 64, "cost_tlbi_issue": 4}
+    for name, value in values.items():
+        world.machine[name] = value
     yield world
     world.close()
 
@@ -80,11 +82,11 @@ def test_operation_drops_what_it_names_here_at_once_and_there_when_due(world: Wo
         assert far == {0x40_0000}
         left -= {"partial walks of 6"} if "VAA" in form else set()
     assert holds(world, 1) == left
-    for i in (0, 2):
+    for i, due in ((0, 110), (2, 120)):                     # in its cluster, and in another one
         assert holds(world, i) == EVERYTHING
-        assert apply_due(world.handle, i, u64(109)) == 0
+        assert apply_due(world.handle, i, u64(due - 1)) == 0
         assert holds(world, i) == EVERYTHING
-        apply_due(world.handle, i, u64(110))
+        apply_due(world.handle, i, u64(due))
         assert holds(world, i) == (left if suffix else EVERYTHING)
 
 
@@ -99,7 +101,7 @@ def test_issue_charges_counts_and_emits(world: World, name: str) -> None:
     expected = (0, 0, EVENT_TLBI, aux, 0x1000 if by_va else 0, (8192 if operation.is_range else 4096) if by_va else 0,
                 5 if operation.kind in (1, 3) else 0)
     assert world.events() == [expected]
-    assert (world.pe["tlbi_outstanding"], world.pe["tlbi_complete_cycles"]) == (operation.scope, 120 if operation.scope else 0)
+    assert (world.pe["tlbi_outstanding"], world.pe["tlbi_complete_cycles"]) == (operation.scope, 230 if operation.scope else 0)
 
 
 @given(key=st.one_of(st.integers(0, 0xFFFF), st.integers(0, 127).map(lambda low: 1 << 14 | 8 << 7 | low)))
@@ -150,26 +152,26 @@ def test_a_pe_that_is_off_gets_nothing_and_is_not_waited_for(world: World) -> No
     world.state.pes[2]["status"] = dtypes.STATUS_OFF
     issue(world.handle, 0, u64(TLB_INVALIDATES["VMALLE1IS"].key), NO)
     assert [int(pe["tlbi_count"]) for pe in world.state.pes] == [0, 1, 0]
-    assert world.pe["tlbi_complete_cycles"] == 110
+    assert world.pe["tlbi_complete_cycles"] == 210
 
 
-def test_delay_grows_with_distance_and_the_last_arrival_completes(world: World) -> None:
+def test_delay_grows_with_distance_and_the_last_answer_completes(world: World) -> None:
     world.pe["cycles"] = 1000
     issue(world.handle, 0, u64(TLB_INVALIDATES["VMALLE1IS"].key), NO)
     assert [int(pe["tlbi_due_cycles"]) for pe in world.state.pes] == [dtypes.NOWHERE, 1110, 1120]
-    assert (world.pe["tlbi_complete_cycles"], world.pe["tlbi_outstanding"]) == (1120, 1)
+    assert (world.pe["tlbi_complete_cycles"], world.pe["tlbi_outstanding"]) == (1230, 1)
 
 
 def test_completion_of_an_earlier_broadcast_is_not_forgotten(world: World) -> None:
     issue(world.handle, 0, u64(TLB_INVALIDATES["VMALLE1IS"].key), NO)
-    world.machine["tlbi_delay_base"] = 0
+    world.machine["dvm_same_cluster"] = world.machine["dvm_same_socket"] = 0
     issue(world.handle, 0, u64(TLB_INVALIDATES["VMALLE1IS"].key), NO)
-    assert world.pe["tlbi_complete_cycles"] == 120
+    assert world.pe["tlbi_complete_cycles"] == 230
 
 
 def test_what_is_due_is_applied_in_order_and_the_rest_stays(world: World) -> None:
-    for cycles, va in ((0, 0x1000), (50, 0x2000), (20, 0x40_0000)):
-        world.pe["cycles"] = cycles
+    for travel, va in ((100, 0x1000), (150, 0x2000), (100, 0x40_0000)):
+        world.pe["cycles"], world.machine["dvm_same_cluster"] = 0, travel
         issue(world.handle, 0, u64(TLB_INVALIDATES["VALE1IS"].key), u64(compose_va_operand(va, 5)))
     target = world.state.pes[1]
     assert target["tlbi_due_cycles"] == 110

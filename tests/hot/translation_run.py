@@ -32,7 +32,8 @@ def build(rng: random.Random) -> State:
     for name in ("hardware_af", "hardware_dirty", "feat_bbm"):
         machine[name] = 1
     machine["cost_l2_hit"], machine["cost_walk_step"], machine["cost_tlbi_issue"] = 7, 13, 3
-    machine["tlbi_delay_base"], machine["tlbi_delay_per_pe"], machine["l2_max_entry_bytes"] = 100, 20, 1 << 20
+    machine["dvm_same_socket"], machine["dvm_snoop"], machine["l2_max_entry_bytes"] = 100, 20, 1 << 20
+    machine["dvm_occupancy"], machine["dvm_credits"] = 5, 2
     for pe in state.pes:
         pe["status"], pe["sctlr"], pe["mair"] = dtypes.STATUS_RUNNING, 1, 0x0044_FF04_BB00_FF44
         pe["ttbr0"], pe["ttbr1"] = RAM_PA, RAM_PA + 0x4000

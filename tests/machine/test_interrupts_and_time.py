@@ -38,7 +38,7 @@ def test_an_sgi_arrives_after_the_delay_of_the_profile_and_is_taken_then(interle
     ran = run(_SEND.format(register=register).replace("    cbz x19, sender\n", others + "    cbz x19, sender\n", 1), pes=pes,
               interleaving=interleaving, ram_bytes=64 << 20 | 1 << 20)
     (sent,) = ran.events("sgi")
-    delay_cycles = PROFILE.cycles_of_ns(getattr(PROFILE.costs, delay_ns))
+    delay_cycles = PROFILE.cycles_of_ns(getattr(PROFILE.interconnect, delay_ns))
     assert int(sent["b"]) - int(sent["cycle"]) == delay_cycles
     (entry,) = ran.events("entry", target)
     assert (int(entry["aux"]), ran.entries(target)[0].intid) == (0x280, 5)
