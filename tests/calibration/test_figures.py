@@ -1,6 +1,7 @@
 """The table of published figures: its errors by hand, its keys and sources, and that a figure that was given is the profile's."""
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,17 @@ def test_the_error_is_a_share_of_the_published_figure_and_nothing_inside_a_range
     assert ranged.error(99) == pytest.approx(0.10) and ranged.error(30) == pytest.approx(-0.5)
     assert [point.holds(cycles) for cycles in (124.1, 124.3, 151.7, 151.9)] == [False, True, True, False]
     assert [ranged.published, point.published, replace(point, least=1, most=math.inf).published] == ["60 to 90", "138", "> 1"]
+
+
+def test_the_documentation_has_a_row_for_every_figure_that_says_how_it_was_come_by() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    for figure in FIGURES:
+        row = next(row for row in rows if row[:2] == [figure.what, figure.profile])
+        published = [float(word.replace(",", "")) for word in row[2].split() if word[0].isdigit()]
+        assert published == sorted({bound for bound in (figure.least, figure.most) if bound < math.inf})
+        assert row[5:7] == [figure.how, f"`{figure.parameter}`" if figure.parameter else ""]
+        assert abs(float(row[4].split()[0])) <= 100 * figure.tolerance
 
 
 class Counted:
