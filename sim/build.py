@@ -32,7 +32,7 @@ def build_state(profile: Profile, settings: Settings) -> State:
         "hardware_dirty": int(identity.hardware_update == "access-flag-and-dirty"),
     })
     _set_costs(state, profile)
-    _set_interconnect(state, profile)
+    _set_interconnect(state, profile, settings.interleaving != "quantum")
     _set_coherence(state, profile, _coherence_mode(settings))
     _set_run(state, settings)
     identification = id_register_values(identity, 0, settings.pes)
@@ -120,7 +120,8 @@ def _beyond(latency_cycles: int, profile: Profile) -> int:
     return max(latency_cycles - profile.memory.l1d_latency_cycles, 0)
 
 
-def _set_interconnect(state: State, profile: Profile) -> None:
+def _set_interconnect(state: State, profile: Profile, queues: bool) -> None:
+    """queues: whether messages wait for each other, which means something only where PEs run in the order of cycles."""
     given, cycles = profile.interconnect, profile.cycles_of_ns
     travel = {"dvm_same_cluster": cycles(given.dvm_same_cluster_ns), "dvm_same_socket": cycles(given.dvm_same_socket_ns),
               "dvm_other_socket": cycles(given.dvm_other_socket_ns)}
@@ -128,8 +129,8 @@ def _set_interconnect(state: State, profile: Profile) -> None:
     snoop = cycles(given.dvm_snoop_ns)
     _set(state, travel | delays | {
         "dvm_snoop": snoop,
-        "dvm_occupancy": cycles(given.dvm_occupancy_ns), "dvm_credits": given.dvm_credits,
-        "sgi_delay_self": cycles(given.sgi_self_ns), "sgi_occupancy": cycles(given.sgi_occupancy_ns),
+        "dvm_occupancy": cycles(given.dvm_occupancy_ns) * queues, "dvm_credits": given.dvm_credits,
+        "sgi_delay_self": cycles(given.sgi_self_ns), "sgi_occupancy": cycles(given.sgi_occupancy_ns) * queues,
         "sgi_per_target": cycles(given.sgi_per_target_ns),
         "lookahead_cycles": min(*(way + snoop for way in travel.values()), *delays.values()),
     })

@@ -7,7 +7,7 @@ n times as long. An SGI is a write to the distributor, which begins one write ev
 each target that it names before the next: a broadcast reaches one PE after the other, in the order of their numbers.
 
 Messages come to the home node and to the distributor in the order in which the simulator runs PEs, which within a block is not
-quite that of cycles. Not modelled: several home nodes, filters that spare PEs a message, messages lost to retries, the work of a PE that
+quite that of cycles. An occupancy of 0 means that nothing waits: so it is under a quantum, where that order says little. Not modelled: several home nodes, filters that spare PEs a message, messages lost to retries, the work of a PE that
 is snooped, different TLBIs taking different time, lines and messages in each other's way.
 Source of the shape: IHI 0050 F.b, B8 (DVM operations); that cost grows with issuers: A. Arcangeli, arm64 TLBI broadcast, commit 78e8089e.
 """
@@ -39,6 +39,8 @@ def dvm_travel(m, i, j):  # type: ignore[no-untyped-def]
 def at_home_node(m, now):  # type: ignore[no-untyped-def]
     """Cycle at which the home node begins a message sent at `now`; it is kept busy from then on."""
     machine = machine_of(m)
+    if machine["dvm_occupancy"] == ZERO:
+        return now
     begins = max(now, machine["dvm_free_cycles"])
     machine["dvm_free_cycles"] = begins + machine["dvm_occupancy"]
     return begins
@@ -87,7 +89,8 @@ def at_distributor(m, now):  # type: ignore[no-untyped-def]
 def leave_distributor(m, begun, targets):  # type: ignore[no-untyped-def]
     """A write begun at a cycle has reached so many targets: the distributor is busy with it until then."""
     machine = machine_of(m)
-    machine["gic_free_cycles"] = begun + max(machine["sgi_occupancy"], machine["sgi_per_target"] * targets)
+    if machine["sgi_occupancy"] != ZERO:
+        machine["gic_free_cycles"] = begun + max(machine["sgi_occupancy"], machine["sgi_per_target"] * targets)
 
 
 @njit

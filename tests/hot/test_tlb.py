@@ -244,7 +244,7 @@ def test_translate_gives_the_present_translation_or_one_not_yet_invalidated(step
     world = World(2, l1i=entries, l1d=entries, l2=settings_of.pop("l2"), walk_cache=settings_of.pop("walk_cache"))   # type: ignore[arg-type]
     for name, value in settings_of.items():
         world.machine[name] = value
-    world.machine["dvm_same_socket"], world.machine["dvm_snoop"] = 90, 10
+    world.machine["dvm_same_socket"], world.machine["dvm_snoop"], world.machine["dvm_credits"] = 90, 10, 64
     pair = Pair(world)
     for region in range(REGIONS):
         apply_operation(pair, "region", region, "a", 0)
