@@ -53,11 +53,12 @@ def main() -> None:
     options = parser.parse_args()
     scale = 0.1 if options.quick else 1.0
     report: dict[str, Any] = {"loop": {}, "working_sets": {}}
-    loops = {(name, pes): machine(pes, 1, "cortex-a72", **settings)
-             for name, settings in (("block", {}), ("quantum 1024", {"interleaving": "quantum", "quantum_cycles": 1024}))
+    orders: dict[str, dict[str, Any]] = {"block": {}, "quantum 1024": {"interleaving": "quantum", "quantum_cycles": 1024},
+                                         "instruction": {"interleaving": "instruction"}}
+    loops = {(name, pes): machine(pes, 1, "cortex-a72", **orders[name]) for name in ("block", "quantum 1024")
              for pes in (1, 4, 8, 64)}
-    for name, settings in (("block", {}), ("instruction", {"interleaving": "instruction"})):
-        loops |= {(f"{name}, {what}", 4): machine(4, 1, "cortex-a72", shared, **settings)
+    for name in ("block", "instruction"):
+        loops |= {(f"{name}, {what}", 4): machine(4, 1, "cortex-a72", shared, **orders[name])
                   for shared, what in ((0, "own pages"), (1, "one page"), (2, "one line")) if shared or name == "instruction"}
     best: dict[tuple[str, int], float] = {}
     ceiling = 0.0

@@ -103,7 +103,8 @@ def enter_page(m, i, va):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _has_mark(m, pa, size):  # type: ignore[no-untyped-def]
+def has_mark(m, pa, size):  # type: ignore[no-untyped-def]
+    """Whether a watched symbol lies in [pa, pa + size)."""
     marks, count = marks_of(m), np.int64(machine_of(m)["mark_count"])
     for k in range(count):
         if marks[k] - pa < size:
@@ -129,7 +130,7 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
     for k in range(count):
         word = word_at(ram, offset + np.int64(4) * np.int64(k))
         facts["flags"] |= unannounced_flag(word) | narrow_signed_flag(word) | completion_flags(word)
-    if _has_mark(m, pa, size):
+    if has_mark(m, pa, size):
         facts["flags"] |= WATCHED
     if machine["coherence"] != ZERO and facts["flags"] & FLAG_BARRIER != ZERO:
         facts["flags"] |= DRAINS

@@ -175,6 +175,12 @@ def _buffer(m, i, done):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _room(m, i):  # type: ignore[no-untyped-def]
+    """When there is a place in PE i's store buffer."""
+    return store_buffer_of(m, i)[np.int64(pe_of(m, i)["store_next"])]
+
+
+@njit
 def _own(record, i, state, before, begin, busy):  # type: ignore[no-untyped-def]
     """PE i is the one that holds a line from now on; `before`: the PE + 1 that still has it until `begin`."""
     record["holder"] = state | u64(i) << OWNER_SHIFT | before << BEFORE_SHIFT
@@ -218,6 +224,7 @@ def _take(m, i, line, record, kind):  # type: ignore[no-untyped-def]
         begin = max(begin, pe["stores_done_cycles"])
     plain = kind & KIND_MASK
     if plain == ATOMIC_FAR and (_invalidate_others(m, NOBODY, line, record) or record["at_home"] != ZERO):
+        begin = max(begin, _room(m, i))
         done = begin + machine["line_far_atomic"]
         _own(record, 0, INVALID, ZERO, begin, done)
         record["at_home"] = ONE
@@ -225,6 +232,8 @@ def _take(m, i, line, record, kind):  # type: ignore[no-untyped-def]
         if machine["coherence"] == WITH_CACHES:
             keep_in_slc(m, i, line)
         return _buffer(m, i, done)
+    if plain == WRITE:
+        begin = max(begin, _room(m, i))
     cycles = ZERO if has_copy else _source(m, i, line, record)
     if state > SHARED:
         pe["n_line_transfers"] += ONE
