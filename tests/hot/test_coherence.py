@@ -1,13 +1,18 @@
 """Lines that travel: the directory against one on paper, and what follows for contenders."""
+import inspect
 import itertools
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
+from sim.hot import caches as caches_module
 from sim.hot import coherence
+from sim.hot import pages as pages_module
 from sim.state import dtypes
 from sim.state.arrays import CacheShapes, State
 
@@ -194,3 +199,24 @@ def test_what_a_pe_waited_is_counted_and_pages_of_changed_lines_are_noted() -> N
     assert counted == list(stalls.values()) == state.pes["cycles"].tolist()
     assert np.flatnonzero(state.lines_touched).tolist() == [LINES_FROM // 64]
     state.release()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="NUMBA_DISABLE_JIT is set")
+def test_no_variable_is_a_float() -> None:
+    word, index, flag = numba.uint64, numba.int64, numba.boolean
+    kinds = {"i": index, "j": index, "page": index, "first": index, "ways": index, "record": numba.from_dtype(dtypes.LINE),
+             "pe": numba.from_dtype(dtypes.PE), "tags": numba.uint32[::1], "tag": numba.uint32, "is_write": flag}
+    checked = 0
+    for module in (caches_module, coherence, pages_module):
+        for name, function in vars(module).items():
+            if not isinstance(function, Dispatcher) or function.py_func.__module__ != module.__name__:
+                continue
+            fresh = numba.njit(function.py_func)
+            own = kinds | ({"ways": word} if name == "first_of_set" else {})
+            arguments = tuple(own.get(each, word) for each in inspect.signature(function.py_func).parameters)
+            fresh.compile(arguments)
+            for variable, kind in fresh.overloads[arguments].type_annotation.typemap.items():
+                assert not isinstance(kind, numba.types.Float), (name, variable, kind)
+            checked += 1
+    assert checked > 25
