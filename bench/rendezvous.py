@@ -13,7 +13,8 @@ from sim.engine.ceiling import ceiling_mips
 from sim.machine import Machine
 
 REPETITIONS = 3
-PES = (2, 8, 64)
+PES = (2, 8, 64, 256)
+MANY_PES = 64                           # from here on a tenth of the rounds; with more PEs a fiftieth
 MEMORY_PES = 64
 
 
@@ -58,7 +59,7 @@ def main() -> None:
     ceiling = ceiling_mips(2_000_000)
     print(f"ceiling: one Unicorn instance, identity fill, no hook   {ceiling:8.1f} MIPS")
     for pes in PES:
-        rate, mips = rounds_a_second(pes, rounds if pes < MEMORY_PES else rounds // 10)
+        rate, mips = rounds_a_second(pes, rounds if pes < MANY_PES else rounds // 10 if pes == MANY_PES else max(rounds // 50, 4))
         print(f"rendezvous, {pes:3d} PEs   {rate:8.0f} rounds a second   {mips:6.1f} MIPS   {mips / ceiling:6.1%} of the ceiling")
         report["rounds_a_second"][str(pes)] = {"rounds": rate, "mips": mips, "ratio": mips / ceiling}
     report["bytes_a_pe"] = bytes_a_pe()

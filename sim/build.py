@@ -145,6 +145,11 @@ def _set_run(state: State, settings: Settings) -> None:
         "event_mask": settings.event_mask, "recursion_limit": settings.recursion_limit, "livelock_limit": settings.livelock_limit,
         "semihosting": int(settings.semihosting), "adversarial": int(settings.adversarial),
     })
+    machine = state.machine[0]
+    machine["ordered"] = int(machine["coherence"] == dtypes.COHERENCE_PAGES and machine["lookahead_cycles"] > 0
+                             and not settings.adversarial and not settings.repeat_tlbi_erratum)
+    machine["run_ahead"] = machine["ordered"] and int(settings.run_ahead)
+    machine["skip_waiting"] = machine["ordered"] and int(settings.skip_waiting)
     set_seed(state, settings.seed)
 
 

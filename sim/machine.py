@@ -27,6 +27,7 @@ from sim.hot.exception import settle_step
 from sim.hot.injection import next_due_cycles
 from sim.hot.loop import run as run_compiled
 from sim.hot.schedule import rebuild
+from sim.hot.spin import end_waiting
 from sim.loader.image import Image, check_segments
 from sim.loader.load import load_image
 from sim.observers import verdict as verdicts
@@ -350,6 +351,7 @@ class Machine:
     def _close(self) -> None:
         """A run is over, or pauses: tell the rest of the events. If one PE ended it, others may have got farther than it or not."""
         self._drain()
+        end_waiting(self.state.handle)
         if self._verdict is not None and self._verdict.kind in _ENDED_BY_ONE and self._verdict.pe is not None:
             self.log.end(self._verdict.pe, int(self.state.pes[self._verdict.pe]["block_key_cycles"]))
         self._tell(self.log.tell_held())

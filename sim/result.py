@@ -8,7 +8,7 @@ from sim.trace.log import EventLog
 
 #: Statistics of a PE: our name -> field of the PE record.
 STATISTICS = {
-    "cycles": "cycles", "instructions": "instructions", "blocks": "blocks", "slices": "slices", "wait_cycles": "wait_cycles",
+    "cycles": "cycles", "instructions": "instructions", "blocks": "blocks", "slices": "slices", "wait_cycles": "wait_cycles", "spin_cycles": "spin_cycles",
     "l1i_misses": "n_l1i_misses", "l1d_misses": "n_l1d_misses", "l2_lookups": "n_l2_lookups", "l2_misses": "n_l2_misses",
     "l2_evictions": "n_l2_evictions", "walks": "n_walks", "walk_reads": "n_walk_reads", "walk_cache_hits": "n_walk_cache_hits",
     "walk_cycles": "walk_cycles", "faults": "n_faults", "exceptions": "n_entries", "returns": "n_returns",

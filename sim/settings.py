@@ -40,6 +40,8 @@ class Settings:
     nt_faults: bool = False                 # an access through a block descriptor with nT = 1 takes a translation fault (FEAT_BBM 1 and above)
     adversarial: bool = False               # what only barriers guarantee comes late: `sim.hot.hidden_stores`, `own_tlbi`, `speculation`
     repeat_tlbi_erratum: bool = False       # see `sim.hot.residue`
+    run_ahead: bool = True                  # block interleaving: PEs run ahead of each other where nobody can tell: `sim.hot.turn`
+    skip_waiting: bool = True               # PEs that wait in a loop for what nobody stores sleep: `sim.hot.spin`
     coherence: bool | None = None           # lines that travel between PEs cost time: `sim.hot.coherence`; None = not with a quantum
 
     def __post_init__(self) -> None:

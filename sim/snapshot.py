@@ -24,7 +24,7 @@ from sim.trace.log import EventLog
 
 _ARRAYS = ("machine", "pes", "l1i", "l1d", "l2", "l2_next", "walk_cache", "walk_cache_next", "walked", "passing", "residue", "tlbi_queue",
            "hidden_stores", "own_tlbi", "stale_code", "page_flags", "heap", "heap_position", "gic", "spi", "marks", "scratch", "pl011",
-           "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc",
+           "page_sharing", "announced", "store_buffer", "l1_cache", "l2_cache", "slc",
            "predictor", "return_stack", "branch_targets", "dvm_answers")
 #: PE fields that say where a second engine instance is. It may have been made since; it holds no state between slices.
 _STEPPER = ("stepper", "stepper_registers_address", "stepper_invalid_address", "stepper_exclusive_address")

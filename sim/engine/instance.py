@@ -153,3 +153,4 @@ def attach(state: State, index: int, instance: Instance, *, as_stepper: bool = F
     offsets, machine = find_offsets(), state.machine[0]
     machine["soft_window_first"] = offsets.window_first & NOWHERE
     machine["soft_window_stride"], machine["soft_window_count"] = offsets.window_stride, offsets.window_count
+    machine["soft_tables_first"], machine["soft_entry_shift"] = offsets.tables_first & NOWHERE, offsets.entry_shift

@@ -1,10 +1,11 @@
 """Where the engine keeps what its interface does not give: the address of an abort, the register file, the exclusive monitor, and the
-times at which it began to watch how full its soft TLBs are (why: `sim.hot.soft_tlb`).
+soft TLBs with the times at which it began to watch how full they are (why: `sim.hot.soft_tlb`).
 
 Found at start-up by making the engine put known values there and looking for them, in a scratch instance; the search must
 give exactly one answer, or Quiesce refuses to start. Offsets are the same for every instance of one library.
 Memory is read through /proc/self/mem, where a wrong guess is an error and not a crash; so the host must be Linux.
 """
+import ctypes
 import functools
 import os
 import struct
@@ -26,6 +27,8 @@ _CPU_ARM64_MAX = 3                      # UC_CPU_ARM64_MAX
 # ldr x2, [x1]; wfi   and   ldxr x2, [x1]; wfi
 _LOAD, _LOAD_EXCLUSIVE = struct.pack("<2I", 0xF940_0022, 0xD503_207F), struct.pack("<2I", 0xC85F_7C22, 0xD503_207F)
 _CLEAR_EXCLUSIVE, _OPEN = struct.pack("<2I", 0xD503_3F5F, 0xD503_207F), (1 << 64) - 1      # clrex; wfi   and what the monitor holds then
+_BEFORE_WINDOW, _USED, _VICTIM_NEXT, _VICTIMS, _VICTIM_COUNT = 16, 16, 24, 32, 8     # bytes in CPUTLBDesc from the time of its window
+_ADDRESSES, _PAGE_SHIFT = 3, 12         # the first words of an entry: its page as it is read, written, fetched from
 
 
 class Offsets(NamedTuple):
@@ -38,6 +41,8 @@ class Offsets(NamedTuple):
     window_first: int                   # from X0 (negative): host time at which the first soft TLB's window began, in ns
     window_stride: int                  # bytes from one soft TLB's to the next's
     window_count: int                   # soft TLBs: one for each translation regime of the engine
+    tables_first: int                   # from X0 (negative): mask of the first soft TLB, then the address of its entries; 16 bytes each
+    entry_shift: int                    # log2 of the bytes of an entry
 
 
 def _read(memory: int, address: int, size: int) -> bytes:
@@ -84,13 +89,20 @@ class _Scratch:
         self.uc.mem_map_ptr(_RAM_PA, 4096, 7, self.ram.ctypes.data)
         self.uc.ctl_exits_enabled(True)
         self.uc.ctl_set_tlb_mode(UC_TLB_VIRTUAL)
+        self.pages, self.filled = {_RAM_PA}, [0]
         self.uc.hook_add(UC_HOOK_TLB_FILL, self._fill)
         self.base = int(self.uc._uch.value)
 
-    @staticmethod
-    def _fill(_uc: Uc, va: int, _access: int, entry: object, _data: object) -> bool:
-        entry.paddr, entry.perms = va, 7  # type: ignore[attr-defined]
-        return bool(va == _RAM_PA)
+    def _fill(self, _uc: Uc, va: int, _access: int, entry: object, _data: object) -> bool:
+        entry.paddr, entry.perms = _RAM_PA, 7  # type: ignore[attr-defined]
+        self.filled.append(va)
+        return va in self.pages
+
+    def fills(self, va: int) -> int:
+        """How often a load from `va` calls the fill hook for its page."""
+        self.filled.clear()
+        self.run(_LOAD, va)
+        return self.filled.count(va)
 
     def run(self, code: bytes, x1: int) -> None:
         self.ram[: len(code)] = np.frombuffer(code, np.uint8)
@@ -144,6 +156,45 @@ def _find_windows(memory: int, file: int, began_ns: int) -> tuple[int, int, int]
     return start + 8 * found[0] - file, 8 * strides.pop(), len(found)
 
 
+def _find_tables(memory: int, scratch: _Scratch, file: int, windows: tuple[int, int, int]) -> tuple[int, int]:
+    """(first, entry shift) of the soft TLBs' entries: CPUTLBDescFast {mask, table} of each follow their CPUTLBDesc. Proved by emptying entries.
+
+    Source: QEMU 5.0, include/exec/cpu-defs.h, CPUTLB. The size of an entry is Unicorn's own and follows from the mask.
+    """
+    first, stride, count = windows
+    tables = -(-(file + first - _BEFORE_WINDOW + count * stride) // 16) * 16
+    masks = {_word(memory, tables + 16 * k) for k in range(count)}
+    mask = max(masks)
+    shift = (mask & -mask).bit_length() - 1
+    entries = (mask >> shift) + 1 if mask else 0
+    if any(one & -one != mask & -mask or (one >> shift) & ((one >> shift) + 1) for one in masks) or not 4 <= shift <= 8:
+        raise SimulatorError("the soft TLBs of this Unicorn are not where they should be")
+    pages = [0x7654_3210_0000, 0x7654_3211_0000, 0x7654_3210_0000 + (entries << _PAGE_SHIFT)]    # the third takes the place of the first
+    scratch.pages |= set(pages)
+    seen = [scratch.fills(page) for page in pages] + [scratch.fills(pages[0])]
+    dropped = []
+    for page in (pages[0], pages[2]):
+        scratch.fills(page)
+        _drop(memory, tables, (file + first, stride, count), shift, page)
+        dropped.append([scratch.fills(other) for other in (pages[1], page, page)])
+    if seen != [1, 1, 1, 0] or dropped != [[0, 1, 0], [0, 1, 0]]:
+        raise SimulatorError(f"an entry of this Unicorn's soft TLBs cannot be dropped: fills {seen}, {dropped}")
+    return tables - file, shift
+
+
+def _drop(memory: int, tables: int, windows: tuple[int, int, int], shift: int, page: int) -> None:
+    """What `sim.hot.soft_tlb.drop_page` does, on the scratch instance."""
+    window, stride, count = windows
+    for k in range(count):
+        mask, table = _word(memory, tables + 16 * k), _word(memory, tables + 16 * k + 8)
+        places = [table + ((page >> _PAGE_SHIFT << shift) & mask)]
+        places += [window + k * stride + _VICTIMS + (n << shift) for n in range(_VICTIM_COUNT)]
+        for place in places:
+            if any(_word(memory, place + 8 * n) >> _PAGE_SHIFT == page >> _PAGE_SHIFT for n in range(_ADDRESSES)):
+                for n in range(_ADDRESSES):
+                    ctypes.c_uint64.from_address(place + 8 * n).value = (1 << 64) - 1
+
+
 def _live(memory: int, scratch: _Scratch, refused: set[int], base: int, reserved: set[int], file: int) -> tuple[set[int], set[int]]:
     """Those places that are the engine's own and not copies left behind by the search: what they hold follows what the engine does."""
     va = 0x0FED_CBA9_8000
@@ -188,6 +239,6 @@ def find_offsets() -> Offsets:
             raise SimulatorError("this Unicorn does not keep the PC behind X0..X30 and SP")
         refused, reserved = _live(memory, scratch, refused or set(), scratch.base, reserved or set(), file)
         return Offsets(state_pointer, registers, _unique("the address of a refused access", refused),
-                       _unique("the exclusive monitor", reserved), *windows)
+                       _unique("the exclusive monitor", reserved), *windows, *_find_tables(memory, scratch, file, windows))
     finally:
         os.close(memory)

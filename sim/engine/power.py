@@ -34,6 +34,8 @@ def power_on(state: State, instance: Instance, index: int, entry_pa: int, x0: in
     pe["l1i_used"], pe["l1d_used"], pe["unusual"] = 0, 0, 0
     pe["soft_flush"], pe["code_va"], pe["previous_flags"] = 1, dtypes.NOWHERE, 0
     pe["own_tlbi_count"], pe["stale_code_count"] = 0, 0
+    pe["share_due_cycles"], pe["hold_cycles"], pe["held"] = dtypes.NOWHERE, 0, 0
+    pe["spin_va"], pe["spin_rounds"], pe["probing"] = dtypes.NOWHERE, 0, 0
     pe["event_register"], pe["reserved_pa"], pe["nested_entries"], pe["same_entries"] = 0, dtypes.NOWHERE, 0, 0
     pe["irq_waiting"], pe["repeatable"], pe["saved_spsr"], pe["wake_cycles"] = 0, 0, 0, dtypes.NOWHERE
     ctypes.c_uint64.from_address(instance.exclusive_address).value = dtypes.NOWHERE

@@ -25,6 +25,7 @@ from sim.hot.decode import (
     word_at,
 )
 from sim.hot.events import emit
+from sim.hot.exception import settle_prefix
 from sim.hot.minmax import FLAG_NARROW_SIGNED, narrow_signed_flag
 from sim.hot.pipeline import schedule_at
 from sim.hot.registers import (
@@ -37,7 +38,9 @@ from sim.hot.registers import (
     read_system_register,
     write_system_register,
 )
+from sim.hot.spin import NOT_SPINNABLE, not_waiting
 from sim.hot.translate import OK, translate
+from sim.hot.turn import FOR_TURN, is_for_turn, is_own_affair, turn_flag
 from sim.hot.unannounced import unannounced_flag
 from sim.state import dtypes, events
 from sim.state.handle import facts_of, machine_of, marks_of, pe_at, pe_of, ram_of, scratch_of, walked_of
@@ -67,10 +70,12 @@ FLAG_ORDERED, FLAG_EXCLUSIVE = u64(instruction.FLAG_LDAPR), u64(instruction.FLAG
 FLAG_SEV, FLAG_SEVL = u64(instruction.FLAG_SEV), u64(instruction.FLAG_SEVL)
 FLAG_WFE, FLAG_WFI, FLAG_DAIF = u64(instruction.FLAG_WFE), u64(instruction.FLAG_WFI), u64(instruction.FLAG_DAIF)
 #: A block with any of these is looked at before it runs; MEMORY counts only while `align_check` is on.
-SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | FLAG_NARROW_SIGNED | WATCHED | DRAINS
+SPECIAL = FLAG_FP | FLAG_DSB | FLAG_ERET | FLAG_SP_BASE | FLAG_UNANNOUNCED | FLAG_ORDERED | FLAG_EXCLUSIVE | FLAG_NARROW_SIGNED | WATCHED | DRAINS | FOR_TURN
 #: After a block with any of these the slice ends, so that the run loop can act on it.
 AFTERWARDS = FLAG_SYNCHRONISES | FLAG_ERET | FLAG_SEV | FLAG_SEVL | FLAG_WFE | FLAG_WFI
 STOP_AT_BLOCK, STOP_STEP = u64(stops.STOP_AT_BLOCK), u64(stops.STOP_STEP)
+STEPPING, RESUMING_AT_BLOCK = u64(dtypes.STEPPING), u64(dtypes.RESUMING_AT_BLOCK)
+STOP_TURN, INTERLEAVE_BLOCK = u64(stops.STOP_TURN), u64(dtypes.INTERLEAVE_BLOCK)
 STOP_DSB, STOP_FP, STOP_EXCEPTION = u64(stops.STOP_DSB), u64(stops.STOP_FP), u64(stops.STOP_EXCEPTION)
 
 KEY_SPSR_EL1 = u64(REGISTER_KEYS["SPSR_EL1"])
@@ -130,6 +135,9 @@ def _learn(m, facts, pa, size, tag):  # type: ignore[no-untyped-def]
     for k in range(count):
         word = word_at(ram, offset + np.int64(4) * np.int64(k))
         facts["flags"] |= unannounced_flag(word) | narrow_signed_flag(word) | completion_flags(word)
+        if is_for_turn(word):
+            facts["flags"] |= FOR_TURN
+    facts["flags"] |= turn_flag(facts["flags"], size)
     if has_mark(m, pa, size):
         facts["flags"] |= WATCHED
     if machine["coherence"] != ZERO and facts["flags"] & FLAG_BARRIER != ZERO:
@@ -234,33 +242,39 @@ def _special(m, i, facts, va, pa, size):  # type: ignore[no-untyped-def]
         before_eret(m, i)
     if flags & FLAG_EXCLUSIVE != ZERO:
         pe["monitor_used"] = ONE
+        if machine_of(m)["pes"] > ONE and machine_of(m)["interleaving"] == INTERLEAVE_BLOCK:
+            pe["limit_cycles"] = ZERO                       # the reservation is noted after this block, wherever the slice would have ended
     if flags & WATCHED != ZERO:
         emit_marks(m, i, va, pa, size)
     return ZERO
 
 
 @njit
-def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
-    """Block hook of the engine: `size` bytes of instructions at `va` are about to run. data: address of the PE record."""
-    pe = pe_at(data)
-    if pe["stepping"] != ZERO:
-        return
-    cycles = pe["cycles"] + pe["pending_cycles"]
-    pe["cycles"] = cycles
-    pe["instructions"] += pe["pending_instructions"]
-    pe["pending_cycles"] = ZERO
-    pe["pending_instructions"] = ZERO
-    flags = pe["previous_flags"]
-    if cycles >= pe["limit_cycles"] or flags & AFTERWARDS != ZERO or (flags & FLAG_DAIF != ZERO and pe["irq_waiting"] != ZERO):
-        pe["stop"] = STOP_AT_BLOCK
-        emu_stop(uc)
-        return
-    pe["block_key_cycles"] = cycles
-    if va == pe["block_va"] and u64(size) == pe["block_bytes"] and pe["repeatable"] != ZERO and va & PAGE_MASK == pe["code_va"]:
-        pe["pending_cycles"] = pe["repeatable"]             # a loop of one block: nothing about it can have changed
-        pe["pending_instructions"] = u64(size) >> TWO
-        pe["blocks"] += ONE
-        return
+def _may_enter(m, i, page):  # type: ignore[no-untyped-def]
+    """Whether PE i may look up, out of turn, the page that instructions now come from."""
+    state = pstate(m, i)
+    el0 = ONE if (state >> PSTATE_EL_SHIFT) & PSTATE_EL_MASK == ZERO else ZERO
+    return is_own_affair(m, i, page, ACCESS_FETCH, el0, ONE if state & PSTATE_PAN != ZERO else ZERO)
+
+
+@njit
+def is_for_turn_now(m, i, facts):  # type: ignore[no-untyped-def]
+    """Whether a block must wait for its turn: by what is in it, or because it would have to be looked at instruction by instruction."""
+    pe, flags = pe_of(m, i), facts["flags"]
+    if flags & (FOR_TURN | FLAG_UNANNOUNCED | FLAG_NARROW_SIGNED) != ZERO or (flags & FLAG_DSB != ZERO and pe["tlbi_outstanding"] != ZERO):
+        return True
+    if flags & FLAG_ERET != ZERO and pe["reserved_pa"] != NOWHERE:
+        return True                                         # it clears the monitor, which other PEs' stores look at
+    if flags & FLAG_FP != ZERO and pe["fp_trapped"] != ZERO and fp_is_trapped(m, i):
+        return True
+    if flags & FLAG_SP_BASE != ZERO and (flags & FLAG_WRITES_SP != ZERO or sp_is_misaligned(m, i)):
+        return True
+    return flags & FLAG_MEMORY != ZERO and (pe["align_check"] != ZERO or flags & FLAG_ORDERED != ZERO) and _may_be_misaligned(m, i, facts)
+
+
+@njit
+def _begin(uc, pe, va, size):  # type: ignore[no-untyped-def]
+    """Look at the block that begins at PE.block_key_cycles: what it costs, what is in it, whether it may run now."""
     m, i = pe["machine"], np.int64(pe["index"])
     if pe["branch"] != NO_BRANCH:
         resolve_branch(m, i, u64(va))
@@ -269,7 +283,12 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
             emu_stop(uc)
             return
         pe["block_key_cycles"] = pe["cycles"]
+    out_of_turn = pe["block_key_cycles"] >= pe["turn_cycles"]
     if va & PAGE_MASK != pe["code_va"]:
+        if out_of_turn and not _may_enter(m, i, va & PAGE_MASK):
+            pe["stop"] = STOP_TURN
+            emu_stop(uc)
+            return
         if enter_page(m, i, va) != OK or va & PAGE_MASK != pe["code_va"]:
             # The engine still had what the model no longer holds: go round by the fill hook, which refuses and takes the abort.
             pe["soft_flush"] = ONE
@@ -293,12 +312,18 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
     pe["block_bytes"] = bytes_
     pe["repeatable"] = ZERO
     if flags & SPECIAL != ZERO or pe["align_check"] != ZERO:
+        if out_of_turn and is_for_turn_now(m, i, facts):
+            pe["stop"] = STOP_TURN
+            emu_stop(uc)
+            return
         stop = _special(m, i, facts, va, pa, bytes_)
         if stop != ZERO:
             pe["stop"] = stop
             pe["steps_left"] = facts["instructions"]
             emu_stop(uc)
             return
+    if pe["probing"] != ZERO and flags & (NOT_SPINNABLE | WATCHED) != ZERO:
+        not_waiting(pe)
     pe["block_flags"] = flags
     pe["previous_flags"] = flags
     if flags & (SPECIAL | AFTERWARDS | FLAG_DAIF) == ZERO and pe["align_check"] == ZERO:
@@ -308,3 +333,46 @@ def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
     pe["blocks"] += ONE
     pe["branch"] = facts["branch"]
     pe["round_blocks"] = pe["blocks"]
+
+
+@njit
+def _goes_on(uc, pe, va, size):  # type: ignore[no-untyped-def]
+    """A slice that was held goes on (`sim.hot.turn`): with the rest of a block, about which all has been done when it began, or before a block.
+
+    Returns False if the rest of the block is not that, because the engine cut it elsewhere: then it counts as a block of its own.
+    """
+    how = pe["stepping"]
+    pe["stepping"] = ZERO
+    if how == RESUMING_AT_BLOCK:
+        _begin(uc, pe, va, size)
+        return True
+    if u64(va) - pe["block_va"] + u64(size) <= pe["block_bytes"]:
+        return True
+    settle_prefix(pe["machine"], pe, u64(va))
+    pe["previous_flags"] = ZERO
+    return False
+
+
+@njit
+def on_block(uc, va, size, data):  # type: ignore[no-untyped-def]
+    """Block hook of the engine: `size` bytes of instructions at `va` are about to run. data: address of the PE record."""
+    pe = pe_at(data)
+    if pe["stepping"] != ZERO and (pe["stepping"] == STEPPING or _goes_on(uc, pe, va, size)):
+        return
+    cycles = pe["cycles"] + pe["pending_cycles"]
+    pe["cycles"] = cycles
+    pe["instructions"] += pe["pending_instructions"]
+    pe["pending_cycles"] = ZERO
+    pe["pending_instructions"] = ZERO
+    flags = pe["previous_flags"]
+    if cycles >= pe["limit_cycles"] or flags & AFTERWARDS != ZERO or (flags & FLAG_DAIF != ZERO and pe["irq_waiting"] != ZERO):
+        pe["stop"] = STOP_AT_BLOCK
+        emu_stop(uc)
+        return
+    pe["block_key_cycles"] = cycles
+    if va == pe["block_va"] and u64(size) == pe["block_bytes"] and pe["repeatable"] != ZERO and va & PAGE_MASK == pe["code_va"]:
+        pe["pending_cycles"] = pe["repeatable"]             # a loop of one block: nothing about it can have changed
+        pe["pending_instructions"] = u64(size) >> TWO
+        pe["blocks"] += ONE
+        return
+    _begin(uc, pe, va, size)

@@ -27,13 +27,16 @@ from sim.hot.exception import (
 )
 from sim.hot.gic import lines, refresh
 from sim.hot.injection import next_due_cycles
-from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, flush_soft_tlb, is_abandoned, note_reservation
+from sim.hot.observe import CTL_TB_FLUSH, STOP_ABORT, STOP_TURN, STOP_WAIT, flush_soft_tlb, is_abandoned, note_reservation
 from sim.hot.pipeline import forget_schedules
 from sim.hot.registers import PC, PSTATE_A, PSTATE_F, PSTATE_I, general, pstate
-from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, reschedule, second_cycle
+from sim.hot.schedule import NEVER, STATUS_RUNNING, first, first_cycle, next_action_cycle, reschedule, second_cycle
+from sim.hot.sharing import pass_share_due
 from sim.hot.speculation import speculate
+from sim.hot.spin import falls_asleep, wakes_at
 from sim.hot.step import READY, WAITS, run_one, swap_instances, trap_fp
 from sim.hot.tlbi import apply_due
+from sim.hot.turn import drop_observed, is_out_of_turn
 from sim.hot.wait import after_block, send_events, wake
 from sim.state import dtypes, events
 from sim.state.handle import facts_of, machine_of, pe_at, pe_of, pes_of
@@ -55,6 +58,10 @@ STOP_DSB, STOP_FP = u64(stops.STOP_DSB), u64(stops.STOP_FP)
 REASON_CHUNK, REASON_DRAIN, REASON_BUDGET = u64(stops.REASON_CHUNK), u64(stops.REASON_DRAIN), u64(stops.REASON_BUDGET)
 REASON_DEADLOCK, REASON_ALL_OFF = u64(stops.REASON_DEADLOCK), u64(stops.REASON_ALL_OFF)
 REASON_STEPPER, REASON_MARK = u64(stops.REASON_STEPPER), u64(stops.REASON_MARK)
+ACCESS_FETCH, RESUMING_BLOCK, RESUMING_AT_BLOCK = u64(dtypes.ACCESS_FETCH), u64(dtypes.RESUMING_BLOCK), u64(dtypes.RESUMING_AT_BLOCK)
+HELD_IN_BLOCK, HELD_AT_FETCH, HELD_AT_BLOCK, HELD_TO_END = (
+    u64(how) for how in (dtypes.HELD_IN_BLOCK, dtypes.HELD_AT_FETCH, dtypes.HELD_AT_BLOCK, dtypes.HELD_TO_END))
+IN_TURN_ALWAYS = NOWHERE - ONE          # as PE.turn_cycles, but what must be seen leaves the soft TLB all the same
 
 
 @njit
@@ -124,10 +131,13 @@ def _take_interrupts(m, i):  # type: ignore[no-untyped-def]
 def _prepare(m, i):  # type: ignore[no-untyped-def]
     """Apply what has arrived for PE i by its own clock."""
     pe = pe_of(m, i)
+    if pe["share_due_cycles"] <= pe["cycles"]:
+        pass_share_due(m, i, pe["cycles"])
     if machine_of(m)["adversarial"] != ZERO:
         speculate(m, i)
     if pe["tlbi_due_cycles"] <= pe["cycles"]:
         apply_due(m, i, pe["cycles"])
+        pe["probing"] = ZERO
     if pe["code_flush"] != ZERO:
         _drop_code(m, i)
     if pe["irq_due_cycles"] <= pe["cycles"] or pe["serror_due_cycles"] <= pe["cycles"] or pe["serror_pending"] != ZERO:
@@ -137,14 +147,22 @@ def _prepare(m, i):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _limit(m, i):  # type: ignore[no-untyped-def]
-    """Cycle up to which PE i may run before something else is to happen: at least one more."""
+def _limits(m, i, pause):  # type: ignore[no-untyped-def]
+    """Cycle up to which PE i may run before something else is to happen, at least one more. Sets PE.turn_cycles.
+
+    pause: cycle at which Python is to look. A PE that runs ahead ends its slice there, so that the others come up to it.
+    """
     pe, machine = pe_of(m, i), machine_of(m)
-    limit = second_cycle(m) + machine["quantum_cycles"]
-    limit = min(limit, pe["tlbi_due_cycles"], pe["serror_due_cycles"])
+    following, least = second_cycle(m), pe["cycles"] + ONE
+    due = min(pe["tlbi_due_cycles"], pe["serror_due_cycles"], pe["share_due_cycles"])
     if pe["irq_due_cycles"] > pe["cycles"]:                 # else it is here already, and masked
-        limit = min(limit, pe["irq_due_cycles"])
-    return max(limit, pe["cycles"] + ONE)
+        due = min(due, pe["irq_due_cycles"])
+    limit = max(min(following + machine["quantum_cycles"], due), least)
+    pe["turn_cycles"] = NOWHERE if machine["run_ahead"] == ZERO else IN_TURN_ALWAYS
+    if machine["run_ahead"] != ZERO and machine["until"] == ZERO:
+        pe["turn_cycles"] = max(following, next_action_cycle(m, i) + ONE)
+        limit = min(max(min(following + machine["lookahead_cycles"], due), least), max(limit, pause))
+    return limit
 
 
 @njit
@@ -157,11 +175,20 @@ def _finish(m, i, error):  # type: ignore[no-untyped-def]
         context_restore(pe["uc"], machine["context"])
         pc = pe["pc"]
         general(m, i)[PC] = pc
-        if stop == STOP_ABORT:
+        if stop == STOP_WAIT:
+            pe["held"] = HELD_IN_BLOCK
+        elif stop == STOP_ABORT:
             take_abort(m, i, pc)
         else:
             settle_prefix(m, pe, pc)
             enter(m, i, KIND_SYNCHRONOUS, pe["stop_a"], pe["stop_b"], pc)
+    elif stop == STOP_TURN:
+        if pe["stepping"] != ZERO:                          # what was held has not gone on: its page was to be fetched again first
+            pe["held"] = HELD_IN_BLOCK if pe["stepping"] == RESUMING_BLOCK else HELD_AT_BLOCK
+        elif error == NO_ERROR:
+            pe["held"] = HELD_AT_BLOCK
+        else:
+            pe["held"] = HELD_AT_FETCH if pe["stop_a"] == ACCESS_FETCH else HELD_IN_BLOCK
     elif error == UC_ERR_EXCEPTION and pe["fault_pending"] != ZERO:
         send_events(m, i, pe["previous_flags"] if pe["fault_access"] == u64(dtypes.ACCESS_FETCH) else ZERO)
         take_abort(m, i, pc)
@@ -204,6 +231,12 @@ def _step(m, i):  # type: ignore[no-untyped-def]
     if outcome != READY:
         return False
     entries = pe["n_entries"]
+    if pe["stop"] == STOP_TURN or pe["stop"] == STOP_WAIT:  # the instruction is looked at anew when its time has come
+        if pe["stop"] == STOP_WAIT:
+            context_restore(pe["uc"], machine_of(m)["context"])
+            general(m, i)[PC] = pe["pc"]
+        settle_prefix(m, pe, general(m, i)[PC])
+        return False
     _finish(m, i, error)
     return pe["n_entries"] == entries and machine_of(m)["reason"] == ZERO and pe["status"] == STATUS_RUNNING
 
@@ -232,32 +265,81 @@ def _slice(m, i):  # type: ignore[no-untyped-def]
     pe, machine = pe_of(m, i), machine_of(m)
     resumes = machine["resuming"] == u64(i) + ONE
     machine["resuming"] = ZERO
-    if not resumes:
+    held = pe["held"]
+    pe["turn_cycles"] = NOWHERE
+    if held != ZERO:
+        _let_go(m, i)
+    elif not resumes:
         _prepare(m, i)
         if machine["reason"] != ZERO:
             return False
         pe["slices"] += ONE
+        if machine["skip_waiting"] != ZERO and falls_asleep(m, i):
+            return False
     if machine["interleaving"] == INTERLEAVE_INSTRUCTION:
         _step(m, i)
         if machine["until_reached"] != ZERO:
             return True
     else:
-        end = _limit(m, i)
         pause = max(min(machine["chunk_end_cycles"], machine["budget_cycles"]), pe["cycles"] + ONE)
+        end = _limits(m, i, pause)
+        if pe["probing"] != ZERO:
+            end = min(end, max(pe["spin_base_cycles"] + pe["spin_period_cycles"], pe["cycles"] + ONE))
         limit = min(end, pause)
-        pe["limit_cycles"] = limit
+        pe["held"] = ZERO
+        pe["limit_cycles"] = limit if pe["held_at_limit"] == ZERO else ZERO
+        pe["held_at_limit"] = ZERO
         pe["stop"] = ZERO
         pe["fault_pending"] = ZERO
         error = emu_start(pe["uc"], general(m, i)[PC], ZERO, ZERO, ZERO)
+        if pe["observed_held"] != ZERO:
+            drop_observed(m, i)
         if error == NO_ERROR and pe["cycles"] < end and _is_only_limited(pe):
             wanted = pe["limit_cycles"] == INTERRUPTED or machine["until_reached"] != ZERO
             if wanted or (pe["limit_cycles"] == limit and pe["cycles"] >= limit):
                 return True
         if _finish(m, i, error):
             _step_block(m, i)
-    if pe["monitor_used"] != ZERO and machine["pes"] > ONE:
+        pe["stepping"] = ZERO
+    if pe["hold_cycles"] != ZERO or pe["held"] != ZERO:
+        _hold(m, i)
+    if pe["monitor_used"] != ZERO and machine["pes"] > ONE and pe["held"] != HELD_IN_BLOCK:
         note_reservation(m, i)
     return False
+
+
+@njit
+def _hold(m, i):  # type: ignore[no-untyped-def]
+    """An access of PE i was refused until its turn comes, or until PE.hold_cycles: then the slice goes on as if it had not ended."""
+    pe = pe_of(m, i)
+    if pe["hold_cycles"] != ZERO:
+        pe["cycles"] = max(pe["cycles"], pe["hold_cycles"])
+        pe["block_key_cycles"] = pe["hold_cycles"]
+        pe["hold_cycles"] = ZERO
+    if pe["held"] != ZERO and pe["limit_cycles"] == ZERO:
+        pe["held_at_limit"] = ONE
+
+
+@njit
+def _let_go(m, i):  # type: ignore[no-untyped-def]
+    """The turn of PE i, whose slice was held, has come. What has arrived meanwhile waits for its next slice, as if this one had not ended."""
+    pe = pe_of(m, i)
+    if pe["share_due_cycles"] <= pe["block_key_cycles"]:
+        pass_share_due(m, i, pe["block_key_cycles"])
+    if pe["soft_flush"] != ZERO:
+        flush_soft_tlb(m, i, pe["uc"])
+    if pe["held"] == HELD_IN_BLOCK:
+        pe["stepping"] = RESUMING_BLOCK
+    elif pe["held"] == HELD_AT_BLOCK:
+        pe["stepping"] = RESUMING_AT_BLOCK
+
+
+@njit
+def _postpone(m, i):  # type: ignore[no-untyped-def]
+    """PE i has ended the run ahead of its turn: it does so when its turn comes, if nobody has done so before."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    pe["ending"], pe["held"] = machine["reason"], HELD_TO_END
+    machine["reason"] = ZERO
 
 
 @njit
@@ -292,7 +374,8 @@ def run(m):  # type: ignore[no-untyped-def]
         machine["slices"] += ONE
         i = first(m)
         running = pe_of(m, i)["status"] == STATUS_RUNNING
-        now = pe_of(m, i)["cycles"] if running else first_cycle(m)      # a slice that paused has gone on since it was put there
+        asleep = pe_of(m, i)["asleep"] != ZERO
+        now = next_action_cycle(m, i) if running and not asleep else first_cycle(m)     # a slice that paused has gone on since it was put there
         machine["reason_pe"] = u64(i)
         if now == NEVER:
             machine["reason"] = _nobody(m)
@@ -300,11 +383,18 @@ def run(m):  # type: ignore[no-untyped-def]
             machine["reason"] = REASON_BUDGET
         elif now >= machine["chunk_end_cycles"]:
             machine["reason"] = REASON_CHUNK
+        elif pe_of(m, i)["held"] == HELD_TO_END:
+            pe_of(m, i)["held"] = ZERO
+            machine["reason"] = pe_of(m, i)["ending"]
         else:
             machine["acting"] = u64(i) + ONE
+            if asleep:
+                wakes_at(m, i, now)
             if (running or wake(m, i, now)) and _slice(m, i):
                 machine["resuming"] = u64(i) + ONE
             else:
+                if machine["reason"] != ZERO and is_out_of_turn(pe_of(m, i)):
+                    _postpone(m, i)
                 reschedule(m, i)
             machine["acting"] = ZERO
             if machine["until_reached"] != ZERO:

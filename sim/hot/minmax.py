@@ -10,11 +10,13 @@ from numba import njit
 from sim.hot import stops
 from sim.hot.code_pages import code_written
 from sim.hot.coherence import ATOMIC
-from sim.hot.exception import take_abort, take_alignment_fault
+from sim.hot.exception import settle_prefix, take_abort, take_alignment_fault
 from sim.hot.observe import MONITORED, PAGE_SHIFT, STATUS_EXTERNAL, break_reservations, refuse
 from sim.hot.pages import observe_whole
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, SP, general, pstate
+from sim.hot.sharing import must_wait
 from sim.hot.translate import FAULTED, OK, translate
+from sim.hot.walk import WAITS
 from sim.state import dtypes
 from sim.state.handle import machine_of, page_flags_of, pe_of, ram_of, walked_of
 
@@ -60,8 +62,15 @@ def _abort(m, i, status, va, access, pc):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _wait(m, i, pc):  # type: ignore[no-untyped-def]
+    """The access comes later, see `sim.hot.sharing`: as if it had not been begun."""
+    settle_prefix(m, pe_of(m, i), pc)
+    return False
+
+
+@njit
 def run_narrow_signed(m, i, word, pc):  # type: ignore[no-untyped-def]
-    """Do the instruction `word` at `pc`. Returns False if it took an exception instead."""
+    """Do the instruction `word` at `pc`. Returns False if it took an exception instead, or has to wait."""
     registers, machine = general(m, i), machine_of(m)
     size_bytes = ONE << (word >> u64(30))
     base, operand_register, target = (word >> u64(5)) & THIRTY_ONE, (word >> u64(16)) & THIRTY_ONE, word & THIRTY_ONE
@@ -70,9 +79,13 @@ def run_narrow_signed(m, i, word, pc):  # type: ignore[no-untyped-def]
         take_alignment_fault(m, i, word, pc)
         return False
     status, offset = _output_offset(m, i, va, ACCESS_READ)
+    if status == WAITS:
+        return _wait(m, i, pc)
     if status != OK:
         return _abort(m, i, status, va, ACCESS_READ, pc)
     status, offset = _output_offset(m, i, va, ACCESS_WRITE)
+    if status == WAITS or (status == OK and must_wait(m, i, np.int64(offset >> PAGE_SHIFT), True)):
+        return _wait(m, i, pc)
     if status != OK:
         return _abort(m, i, status, va, ACCESS_WRITE, pc)
     ram, bits = ram_of(m), size_bytes << u64(3)

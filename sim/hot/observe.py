@@ -16,11 +16,15 @@ from sim.hot.events import emit_at
 from sim.hot.exception import word_at
 from sim.hot.gic_distributor import is_gic, mmio_read, mmio_write
 from sim.hot.hidden_stores import TABLE, hide_store
-from sim.hot.pages import ALL, PAGES, PRIVATE, SHARED, observe_access, touch
+from sim.hot.pages import ALL, LINE_SHIFT, PAGES, PRIVATE, SHARED, observe_access, sharing_of, touch
 from sim.hot.registers import PC, PSTATE_EL_MASK, PSTATE_EL_SHIFT, PSTATE_PAN, general, pstate
 from sim.hot.schedule import reschedule
+from sim.hot.sharing import must_wait
 from sim.hot.soft_tlb import empty_soft_tlb
+from sim.hot.spin import not_waiting, note_read, wake_readers
 from sim.hot.translate import FAULTED, OK, hand_again, permissions, probe, translate
+from sim.hot.turn import hold_observed, is_out_of_turn, is_own_affair, note_observed, observed_slot
+from sim.hot.walk import WAITS
 from sim.state import dtypes, events
 from sim.state.handle import halves_at, machine_of, page_flags_of, pe_at, pe_of, pes_of, ram_of, walked_of, words_at
 
@@ -35,6 +39,7 @@ STATUS_EXTERNAL = u64(syndrome.EXTERNAL_ABORT)
 WINDOW_PA, CODE_COPY_PA = u64(memory_map.OBSERVED_PA), u64(memory_map.CODE_COPY_PA)
 PL011_PA = u64(memory_map.PL011_PA)
 GRANULE_MASK = u64(0xFFFF_FFFF_FFFF_FFC0)               # exclusives reservation granule: 64 bytes, as CTR_EL0.ERG says
+TAKES_LINES = u64(instruction.FLAG_ATOMIC | instruction.FLAG_EXCLUSIVE)
 FLAG_UNPRIVILEGED = u64(instruction.FLAG_UNPRIVILEGED)
 ATTRIBUTE_DEVICE = u64(dtypes.ATTRIBUTE_DEVICE)
 EXECUTED, MONITORED, WRITTEN = u8(dtypes.PAGE_EXECUTED), u8(dtypes.PAGE_MONITORED), u8(dtypes.PAGE_HANDED_FOR_WRITE)
@@ -43,6 +48,7 @@ STATUS_WFE = u64(dtypes.STATUS_WFE)
 EVENT_EXCLUSIVE_LOST = u64(events.EVENT_EXCLUSIVE_LOST)
 SCTLR_M, SCTLR_A = u64(1), u64(2)
 STOP_EXCEPTION, STOP_ABORT, STOP_AT_BLOCK = u64(stops.STOP_EXCEPTION), u64(stops.STOP_ABORT), u64(stops.STOP_AT_BLOCK)
+STOP_TURN, STOP_WAIT = u64(stops.STOP_TURN), u64(stops.STOP_WAIT)
 
 CTL_TB_FLUSH = u32(0x4000_000A)         # UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0)
 
@@ -53,7 +59,7 @@ def flush_soft_tlb(m, i, uc):  # type: ignore[no-untyped-def]
     pe = pe_of(m, i)
     empty_soft_tlb(m, i, uc)
     pe["soft_generation"] += ONE
-    pe["soft_flush"] = ZERO
+    pe["soft_flush"] = pe["probing"] = ZERO
     pe["code_va"] = NOWHERE
     pe["n_soft_flushes"] += ONE
 
@@ -62,7 +68,7 @@ def flush_soft_tlb(m, i, uc):  # type: ignore[no-untyped-def]
 def is_abandoned(pe):  # type: ignore[no-untyped-def]
     """Whether the block under way has been left by `abandon_block`: nothing that the engine still does of it counts."""
     stop = pe["stop"]
-    return stop == STOP_EXCEPTION or stop == STOP_ABORT
+    return stop == STOP_EXCEPTION or stop == STOP_ABORT or stop == STOP_WAIT
 
 
 @njit
@@ -137,6 +143,14 @@ def refuse(pe, status, va, access):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _stop_for_turn(pe, access):  # type: ignore[no-untyped-def]
+    """Refuse an access because it is not the PE's turn. No fault: it is made later."""
+    pe["stop"] = STOP_TURN
+    pe["stop_a"] = access
+    return False
+
+
+@njit
 def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
     """TLB-fill hook of the engine: translate `va` (page-aligned) through the modelled TLBs and tables, or refuse.
 
@@ -148,7 +162,7 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
     perms = halves_at(entry + u64(8), 1)
     machine = machine_of(m)
     kind = u64(access)
-    if is_abandoned(pe):
+    if is_abandoned(pe) or pe["stop"] == STOP_TURN:
         return False
     pe["n_fills"] += ONE
     state = pstate(m, i)
@@ -158,11 +172,26 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
         # LDTR and STTR: EL0's permissions, and PAN does not apply. PC is exact inside this hook.
         if instruction_flags(word_at(m, pe, general(m, i)[PC])) & FLAG_UNPRIVILEGED != ZERO:
             el0, pan = ONE, ZERO
-    generation = pe["soft_generation"]
+    generation, ordered = pe["soft_generation"], pe["turn_cycles"] != NOWHERE
+    if ordered:
+        if kind != ACCESS_FETCH and pe["soft_flush"] == ZERO:
+            slot = observed_slot(m, i, va, el0, pan, PERMISSION_W if kind == ACCESS_WRITE else PERMISSION_R)
+            if slot >= 0:
+                if is_out_of_turn(pe):
+                    return _stop_for_turn(pe, kind)
+                hold_observed(pe, slot)
+                out[0] = pe["observed_pa"][slot]
+                perms[0] = u32(pe["observed_permissions"][slot])
+                return True
+        if is_out_of_turn(pe) and not is_own_affair(m, i, va, kind, el0, pan):
+            return _stop_for_turn(pe, kind)
     status = translate(m, i, va, kind, el0, pan)
+    if status == WAITS:
+        return _stop_for_turn(pe, kind)
     if status != OK:
         refuse(pe, status, va, kind)
         return False
+    observed_page, must_be_seen = NOWHERE, False
     walked = walked_of(m, i)
     page_pa = (walked["pa"] | (va & ~walked["mask"])) & PAGE_MASK
     if page_pa >= machine["ram_pa"] and page_pa - machine["ram_pa"] < machine["ram_bytes"]:
@@ -172,12 +201,17 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
             pe["stop"] = STOP_AT_BLOCK
             return False
         page = np.int64((page_pa - machine["ram_pa"]) >> PAGE_SHIFT)
+        if kind != ACCESS_FETCH and must_wait(m, i, page, kind == ACCESS_WRITE):
+            return _stop_for_turn(pe, kind)
         seen_at_pa, granted = _hand_out_ram(m, i, uc, page, kind, allowed)
+        if ordered and kind != ACCESS_FETCH and sharing_of(m, page) == SHARED:
+            observed_page, must_be_seen = u64(page), True
         out[0] = page_pa - machine["ram_pa"] + seen_at_pa
         perms[0] = u32(granted)
     elif kind != ACCESS_FETCH and (page_pa == PL011_PA or is_gic(m, page_pa)):
         out[0] = page_pa
         perms[0] = u32(PERMISSION_R | PERMISSION_W)
+        must_be_seen = ordered
     else:
         refuse(pe, FAULTED | STATUS_EXTERNAL, va, kind)
         return False
@@ -189,6 +223,8 @@ def fill(uc, va, access, entry, data):  # type: ignore[no-untyped-def]
         pe["transient"] = ZERO
     if pe["soft_generation"] != generation:
         hand_again(m, i, va, kind)
+    if must_be_seen:
+        note_observed(m, i, va, el0, pan, out[0], u64(perms[0]), observed_page)
     return True
 
 
@@ -216,7 +252,11 @@ def window_read(uc, offset, size, data):  # type: ignore[no-untyped-def]
     pe = pe_at(data)
     m = pe["machine"]
     if machine_of(m)["coherence"] != ZERO:
+        if machine_of(m)["asleep"] != ZERO and pe["block_flags"] & TAKES_LINES != ZERO:
+            wake_readers(m, np.int64(pe["index"]), u64(offset))
         observe_access(m, np.int64(pe["index"]), u64(offset), u64(size), False)
+        if machine_of(m)["skip_waiting"] != ZERO:
+            note_read(pe, u64(offset) >> LINE_SHIFT)
     ram = ram_of(m)
     value = ZERO
     for k in range(np.int64(size)):
@@ -230,7 +270,10 @@ def window_write(uc, offset, size, value, data):  # type: ignore[no-untyped-def]
     pe = pe_at(data)
     m = pe["machine"]
     if machine_of(m)["coherence"] != ZERO:
+        if machine_of(m)["asleep"] != ZERO:
+            wake_readers(m, np.int64(pe["index"]), u64(offset))
         observe_access(m, np.int64(pe["index"]), u64(offset), u64(size), True)
+        not_waiting(pe)
     ram = ram_of(m)
     if page_flags_of(m)[np.int64(u64(offset) >> PAGE_SHIFT)] & TABLE != u8(0):
         hide_store(m, np.int64(pe["index"]), u64(offset), u64(size))
@@ -246,6 +289,7 @@ def device_read(uc, pa, size, data):  # type: ignore[no-untyped-def]
     """Read of a device register at `pa`."""
     pe = pe_at(data)
     m = pe["machine"]
+    not_waiting(pe)
     if pa & PAGE_MASK == PL011_PA:
         return pl011.read(m, pa - PL011_PA)
     return mmio_read(m, np.int64(pe["index"]), u64(pa), u64(size))
@@ -256,6 +300,7 @@ def device_write(uc, pa, size, value, data):  # type: ignore[no-untyped-def]
     """Write of a device register at `pa`. What it changes may concern this PE at once, so the slice ends at the next block."""
     pe = pe_at(data)
     m, i = pe["machine"], np.int64(pe["index"])
+    not_waiting(pe)
     if pa & PAGE_MASK == PL011_PA:
         pl011.write(m, i, pa - PL011_PA, u64(value))
     else:

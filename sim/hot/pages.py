@@ -28,6 +28,7 @@ from sim.hot.decode_memory import (
     ordering,
 )
 from sim.hot.registers import general
+from sim.hot.spin import wake_everybody
 from sim.state import dtypes
 from sim.state.handle import lines_of, lines_touched_of, machine_of, page_sharing_of, pe_of, pes_of, ram_of
 
@@ -107,7 +108,8 @@ def touch(m, i, page, is_write):  # type: ignore[no-untyped-def]
         return READ
     _set_lines(m, page, LINE_MODIFIED | owner << PE_SHIFT if state == PRIVATE else LINE_SHARED)
     sharing[page] = u32(SHARED | u64(i) << PE_SHIFT)
-    empty_all_soft_tlbs(m)
+    if machine_of(m)["ordered"] == ZERO:
+        empty_all_soft_tlbs(m)                              # else they have been emptied when that was due
     return SHARED
 
 
@@ -203,6 +205,8 @@ def observe_walk(m, i, offset):  # type: ignore[no-untyped-def]
 def observe_whole(m, i, offset, size, kind):  # type: ignore[no-untyped-def]
     """PE i changes `size` bytes at `offset` in RAM by an instruction that the simulator does itself; kind as in `sim.hot.coherence`."""
     machine = machine_of(m)
+    if machine["asleep"] != ZERO:
+        wake_everybody(m, i)
     if machine["coherence"] == PAGES and touch(m, i, np.int64(offset >> PAGE_SHIFT), True) != SHARED:
         return
     if machine["coherence"] != OFF:

@@ -50,12 +50,26 @@ def _sift(m, position, word):  # type: ignore[no-untyped-def]
 
 
 @njit
+def waiting_until(m, i):  # type: ignore[no-untyped-def]
+    """Cycle at which PE i, which sleeps in a loop (`sim.hot.spin`), ends its last round before something is due at it."""
+    pe, machine = pe_of(m, i), machine_of(m)
+    due = min(pe["tlbi_due_cycles"], pe["serror_due_cycles"], pe["share_due_cycles"], machine["chunk_end_cycles"], machine["budget_cycles"])
+    if pe["irq_due_cycles"] > pe["cycles"]:
+        due = min(due, pe["irq_due_cycles"])
+    if due <= pe["cycles"]:
+        return pe["cycles"]
+    return min(pe["cycles"] + (due - pe["cycles"]) // pe["spin_period_cycles"] * pe["spin_period_cycles"], NEVER)
+
+
+@njit
 def next_action_cycle(m, i):  # type: ignore[no-untyped-def]
     """Cycle at which PE i next has something to do, NEVER if nothing ever."""
     pe = pe_of(m, i)
     status = pe["status"]
     if status == STATUS_RUNNING:
-        return pe["cycles"]
+        if pe["asleep"] != ZERO:
+            return waiting_until(m, i)
+        return pe["cycles"] if pe["held"] == ZERO else pe["block_key_cycles"]
     if status == STATUS_WFI or status == STATUS_WFE:
         due = pe["wake_cycles"]
         if status == STATUS_WFI or pe["wait_daif"] & PSTATE_A == ZERO:      # what is masked does not end WFE

@@ -56,6 +56,7 @@ from sim.hot.pipeline import step_cycles
 from sim.hot.registers import PC, general
 from sim.hot.translate import FAULTED, OK
 from sim.hot.unannounced import unannounced_flag
+from sim.hot.walk import WAITS as ACCESS_WAITS
 from sim.state import dtypes
 from sim.state.handle import facts_of, machine_of, pe_of, ram_of, scratch_of, walked_of
 
@@ -155,6 +156,8 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
         return TAKEN
     if pc & PAGE_MASK != pe["code_va"]:
         status = enter_page(m, i, pc)
+        if status == ACCESS_WAITS:                            # PE.hold_cycles says until when
+            return TAKEN
         if status != OK or pc & PAGE_MASK != pe["code_va"]:
             refuse(pe, status if status != OK else FAULTED | STATUS_EXTERNAL, pc, ACCESS_FETCH)
             take_abort(m, i, pc)

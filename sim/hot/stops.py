@@ -9,6 +9,8 @@ STOP_STEP = 4               # the block under way must be run by single instruct
 STOP_DSB = 5                # before a block with a DSB while TLBIs of this PE are outstanding
 STOP_FP = 6                 # before a block whose first instruction is trapped by CPACR_EL1.FPEN
 STOP_ABORT = 7              # a cache maintenance or zeroing operation met a fault: PE.fault_* say which
+STOP_TURN = 8               # the fill hook refuses an access because it is not the PE's turn; PE.stop_a = its kind
+STOP_WAIT = 9               # as 8, by an instruction hook: the block was left by `abandon_block`
 
 # MACHINE.reason
 REASON_NONE = 0

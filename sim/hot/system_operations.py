@@ -16,9 +16,11 @@ from sim.hot.coherence import WRITE
 from sim.hot.events import emit
 from sim.hot.exception import settle_up_to
 from sim.hot.hidden_stores import TABLE, hide_store
-from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, abandon_block, break_reservations, refuse
+from sim.hot.observe import EXECUTED, MONITORED, STOP_ABORT, STOP_WAIT, abandon_block, break_reservations, refuse
 from sim.hot.pages import observe_whole
 from sim.hot.registers import PC, PSTATE_PAN, general, pstate, write_system_register
+from sim.hot.sharing import must_wait
+from sim.hot.spin import wake_everybody
 from sim.hot.system_registers import (
     DONE,
     FOUR,
@@ -30,6 +32,7 @@ from sim.hot.system_registers import (
 )
 from sim.hot.tlbi import issue
 from sim.hot.translate import FAULTED, OK, translate
+from sim.hot.walk import WAITS
 from sim.state import dtypes, events
 from sim.state.handle import machine_of, page_flags_of, pe_at, pe_of, pes_of, policy_of, ram_of, walked_of
 
@@ -50,8 +53,11 @@ STATUS_ALIGNMENT, STATUS_EXTERNAL = u64(0x21), u64(0x10)
 
 @njit
 def _abort(m, i, uc, status, va, access, maintenance):  # type: ignore[no-untyped-def]
-    """Stop before the operation with the abort that its address meets."""
+    """Stop before the operation with the abort that its address meets, or until it may be made."""
     pe = pe_of(m, i)
+    if status == WAITS:
+        abandon_block(m, i, STOP_WAIT)
+        return DONE
     refuse(pe, status, va, access)
     pe["fault_cache_maintenance"] = maintenance
     abandon_block(m, i, STOP_ABORT)
@@ -81,6 +87,8 @@ def _zero_block(m, i, uc, operand):  # type: ignore[no-untyped-def]
     offset = pa - machine["ram_pa"]
     if pa < machine["ram_pa"] or offset >= machine["ram_bytes"]:
         return _abort(m, i, uc, FAULTED | STATUS_EXTERNAL, operand, ACCESS_WRITE, ZERO)
+    if must_wait(m, i, np.int64(offset >> PAGE_SHIFT), True):
+        return _abort(m, i, uc, WAITS, operand, ACCESS_WRITE, ZERO)
     if machine["coherence"] != ZERO:
         observe_whole(m, i, offset, u64(ZERO_BLOCK_BYTES), WRITE)
     ram = ram_of(m)
@@ -100,6 +108,8 @@ def request_code_flush(m, i):  # type: ignore[no-untyped-def]
     pes = pes_of(m)
     for j in range(pes.shape[0]):
         pes[j]["code_flush"] = ONE
+    if machine_of(m)["asleep"] != ZERO:
+        wake_everybody(m, i)
     machine_of(m)["facts_stale"] = ONE
     pe_of(m, i)["limit_cycles"] = ZERO
 
@@ -140,7 +150,7 @@ def on_sys(uc, register, cp_reg, data):  # type: ignore[no-untyped-def]
             _abort(m, i, uc, status, operand, ACCESS_READ, ONE)
     elif handler == H_CODE_VA:
         _code_by_va(m, i, uc, operand)
-    if pe["fault_pending"] != ZERO:
+    if pe["fault_pending"] != ZERO or pe["stop"] == STOP_WAIT:
         return DONE
     settle_up_to(m, pe, pc + FOUR)
     if handler == H_TLBI:

@@ -17,6 +17,7 @@ from sim.hot.events import emit
 from sim.hot.interconnect import at_home_node, await_credit, dvm_travel, note_answer
 from sim.hot.own_tlbi import defer_own_tlbi
 from sim.hot.residue import keep_residue
+from sim.hot.schedule import reschedule
 from sim.hot.tlb import KIND_ALL, KIND_ASID, KIND_VA, KIND_VA_ALL_ASID, NOWHERE, invalidate
 from sim.hot.walk import asid_mask, granule_shift
 from sim.state import dtypes
@@ -156,6 +157,8 @@ def _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, issuer, completi
     entry["due_cycles"], entry["kind"], entry["va"], entry["size_bytes"] = due, kind, va, size_bytes
     entry["asid"], entry["last_level"], entry["issuer"], entry["spare"] = asid, last_level, issuer, completions
     pe["tlbi_due_cycles"] = min(due, pe["tlbi_due_cycles"])
+    if pe["asleep"] != ZERO:
+        reschedule(m, j)
 
 
 @njit(cache=True)

@@ -16,6 +16,7 @@ from sim.hot.multi_hit import ABORT, AMALGAMATION, SEEDED, l1_copy_of, pass_on, 
 from sim.hot.overlap import PASSING, RESIDUE
 from sim.hot.own_tlbi import fetches_by_stale_code
 from sim.hot.residue import use_residue
+from sim.hot.spin import wake_everybody
 from sim.hot.tlb import KIND_VA, MISS, NOWHERE, copy_entry, insert_l1, insert_l2, invalidate, lookup_l1, lookup_l2
 from sim.hot.walk import (
     FAULT_ADDRESS_SIZE,
@@ -29,6 +30,7 @@ from sim.hot.walk import (
     SH_SHIFT,
     THREE,
     TWO,
+    WAITS,
     ZERO,
     canonical,
     current_asid,
@@ -124,7 +126,7 @@ def _flat(m, i, va, is_fetch):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def translate(m, i, va, access, el0, pan):  # type: ignore[no-untyped-def]
-    """Translate `va` for one access of PE i. Returns OK with the translation in walked_of(m, i), or a fault status.
+    """Translate `va` for one access of PE i. Returns OK with the translation in walked_of(m, i), a fault status, or WAITS (see `walk`).
 
     va: 64 bits as the program gave them.  access: ACCESS_*.  el0: non-zero for EL0's permissions.  pan: PSTATE.PAN.
     Fills, charges, counts and emits as the PE's TLBs do. On OK the L1 entry, and the L2 entry that it came from, count as handed to the
@@ -251,6 +253,8 @@ def _set_dirty(m, i):  # type: ignore[no-untyped-def]
     machine, walked = machine_of(m), walked_of(m, i)
     ram_words_of(m)[np.int64((walked["descriptor_pa"] - machine["ram_pa"]) >> THREE)] &= ~_AP_READ_ONLY
     code_written(m, i, walked["descriptor_pa"] - machine["ram_pa"], u64(8))
+    if machine["asleep"] != ZERO:
+        wake_everybody(m, i)
     walked["attributes"] |= _WRITABLE
 
 
@@ -272,6 +276,8 @@ def _make_dirty(m, i, va, slot, access, el0, pan):  # type: ignore[no-untyped-de
     """
     walked, entry = walked_of(m, i), l1d_of(m, i)[slot]
     status = walk(m, i, va)
+    if status == WAITS:
+        return status, slot
     if status == OK:
         status = _judge(m, i, walked, access, el0, pan)
         if status & _CLEAN != ZERO:

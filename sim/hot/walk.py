@@ -18,6 +18,8 @@ from sim.hot.code_pages import code_written
 from sim.hot.events import emit
 from sim.hot.hidden_stores import descriptor_seen
 from sim.hot.pages import observe_walk
+from sim.hot.sharing import must_wait
+from sim.hot.spin import wake_everybody
 from sim.hot.tlb import ASID_GLOBAL, MISS, insert_walk_cache, lookup_walk_cache
 from sim.state import dtypes
 from sim.state.events import EVENT_WALK
@@ -30,6 +32,7 @@ _BIT_55 = u64(55)
 _TOP_BYTE = u64(0xFF << 56)
 
 OK, FAULTED = u64(0), u64(0x100)
+WAITS = u64(0x200)                      # neither: the walk is to be made again later (`sim.hot.sharing`)
 FAULT_ADDRESS_SIZE, FAULT_TRANSLATION, FAULT_ACCESS_FLAG, FAULT_PERMISSION = u64(0x00), u64(0x04), u64(0x08), u64(0x0C)
 FAULT_CONFLICT = FAULTED | u64(0x30)      # TLB conflict abort; has no level
 FAULT_EXTERNAL, FAULT_EXTERNAL_ON_WALK = u64(0x10), u64(0x14)
@@ -109,6 +112,7 @@ def walk(m, i, va):  # type: ignore[no-untyped-def]
 
     The translation is that of the whole block, page or contiguous run. Permissions are not checked here.
     Charges cost_walk_step for each descriptor read, emits EVENT_WALK, counts, fills the walk cache, may set the access flag.
+    WAITS: nothing of that has been done; the PE is to come again at PE.hold_cycles (`sim.hot.sharing`).
     """
     return walk_tables(m, i, va, ZERO)
 
@@ -130,6 +134,8 @@ def walk_tables(m, i, va, quiet):  # type: ignore[no-untyped-def]
         if descriptor_pa < ram_pa or descriptor_pa - ram_pa >= ram_bytes:
             status, descriptor = FAULTED | FAULT_EXTERNAL_ON_WALK | level, ZERO
             break
+        if quiet == ZERO and must_wait(m, i, np.int64((descriptor_pa - ram_pa) >> TWELVE), False):
+            return WAITS
         descriptor = words[np.int64((descriptor_pa - ram_pa) >> THREE)]
         if quiet == ZERO and machine["coherence"] != ZERO:
             observe_walk(m, i, descriptor_pa - ram_pa)
@@ -231,6 +237,8 @@ def _leaf(m, i, va, level, shift, descriptor, descriptor_pa, collected, limit, q
         word = (descriptor_pa - machine["ram_pa"]) >> THREE
         if quiet == ZERO and ram_words_of(m)[np.int64(word)] == descriptor:     # else a store that walks do not observe yet has replaced it
             ram_words_of(m)[np.int64(word)] = descriptor | _AF
+            if machine["asleep"] != ZERO:
+                wake_everybody(m, i)
             code_written(m, i, descriptor_pa - machine["ram_pa"], EIGHT)
     if tcr >> (_TCR_HPD0 + upper) & ONE != ZERO:
         collected = ZERO

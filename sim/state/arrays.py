@@ -98,6 +98,7 @@ class State:
         pages = ram_bytes // PAGE_BYTES if caches else 1
         self._lines_map = mmap.mmap(-1, pages * (PAGE_BYTES // CACHE_LINE_BYTES) * dtypes.LINE.itemsize)
         self.lines = np.frombuffer(self._lines_map, dtypes.LINE)
+        self.announced = np.zeros(dtypes.ANNOUNCED_ENTRIES, dtypes.ANNOUNCED)
         self.lines_touched = np.zeros(pages, np.uint8)
         self.page_sharing = np.zeros(pages, np.uint32)
         self.store_buffer = np.zeros((pes, shapes.store_buffer), np.uint64)
@@ -121,7 +122,8 @@ class State:
             pe = self.pes[index]
             pe["machine"], pe["index"], pe["soft_generation"] = self.handle, index, 1
             for name in ("code_va", "code_pa", "reserved_pa", "tlbi_due_cycles", "irq_due_cycles", "wake_cycles", "timer_due_cycles",
-                         "serror_due_cycles", "fiq_pulse_due_cycles", "step_pa"):
+                         "serror_due_cycles", "fiq_pulse_due_cycles", "step_pa", "turn_cycles",
+                         "share_due_cycles"):
                 pe[name] = dtypes.NOWHERE
             pe["random"] = 0x9E37_79B9_7F4A_7C15 ^ (index + 1)
             self.gic[index]["sgi_due_cycles"][:] = dtypes.NOWHERE

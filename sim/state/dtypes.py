@@ -76,6 +76,12 @@ SHARING_UNTOUCHED, SHARING_CLEAN, SHARING_PRIVATE, SHARING_READ, SHARING_SHARED 
 # MACHINE.coherence: not modelled; accesses to pages that PEs share; every access, with caches
 COHERENCE_OFF, COHERENCE_PAGES, COHERENCE_ALL = range(3)
 
+#: A page that becomes shared at a time to come (`sim.hot.sharing`), by whose access of which kind.
+ANNOUNCED = np.dtype(_words("page", "due_cycles", "pe", "is_write"))
+ANNOUNCED_ENTRIES = 64
+SPIN_REGISTERS, SPIN_LINES = 33, 4      # X0..X30, SP, PC; lines that a loop of waiting may read
+OBSERVED_ENTRIES = 8                    # pages that a PE accesses and that must be seen, which `sim.hot.turn` remembers; a power of two
+
 #: Block facts: what is known of the block of instructions that starts at a PA and has a size.
 BLOCK_FACTS = np.dtype(
     _words("tag", "cycles", "instructions", "flags", "last_flags", "requirements", "first_fp",
@@ -94,7 +100,7 @@ BRANCH_TARGETS, RETURN_STACK_MOST = 256, 64     # of each PE
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 6                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 2                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -141,6 +147,18 @@ PE = np.dtype(
         "branch", "round_blocks", "return_top",                 # how the block under way ends; `blocks` when it began: `sim.hot.branch`
         # single steps: the block that they add up to, the instruction that would continue it (`sim.hot.pipeline`)
         "schedule_pa", "schedule_bytes", "step_pa",
+        # order (`sim.hot.turn`, `sim.hot.sharing`): before which cycle a block is in turn, NOWHERE = always; HELD_*: why a slice is to go on where
+        # it ended, with its place in time by block_key_cycles; the limit was 0 then; the verdict that a PE has come to ahead of its turn
+        "turn_cycles", "held", "held_at_limit", "ending",
+        "hold_cycles",                                         # when the access that was refused may be made; 0 = none waits
+        "share_due_cycles",                                    # when a page becomes shared next
+        "observed_next", "observed_held",                      # of observed_* below: next place; bit n: the engine has page n now
+        # waiting (`sim.hot.spin`): whether it sleeps, whether the slice is of one round; the block that loads, when it did last, how long a round
+        # takes, how many took as long; when the registers were kept, and counts then (while it sleeps: of one round); cycles skipped
+        "asleep", "probing", "spin_va", "spin_key_cycles", "spin_period_cycles", "spin_rounds", "spin_base_cycles", "spin_instructions",
+        "spin_blocks", "spin_branches", "spin_stalls", "spin_pstate", "spin_cycles",
+        "spin_lead_cycles",                                    # from the start of a round to the block that loads
+        "spin_line_count",                                     # lines that the loading block has read in this round: spin_lines below
         "stopped_before",                                      # where the last run stopped for MACHINE.until: see `sim.hot.block`
         # statistics
         "n_fills", "n_l1i_misses", "n_l1d_misses", "n_l1i_lookups", "n_l1d_lookups", "n_l2_lookups", "n_l2_misses", "n_walks",
@@ -159,8 +177,17 @@ PE = np.dtype(
         "coherence_cycles", "n_line_transfers", "n_invalidations", "n_far_atomics", "n_l1_cache_misses", "n_l2_cache_misses", "n_memory_reads",
     )
     # slot in which a VA was last found in the L1 TLB, by page number: a guess that spares the search, always checked
-    + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,)), ("padding", "u8", (PE_PADDING_WORDS,))]
+    + [("l1i_hint", "u1", (L1_HINTS,)), ("l1d_hint", "u1", (L1_HINTS,))]
+    # pages that must be seen as they were handed to the engine: VA | EL0 << 1 | PAN; PA; permissions; soft_generation; page of RAM or NOWHERE
+    + [(f"observed_{name}", "u8", (OBSERVED_ENTRIES,)) for name in ("key", "pa", "permissions", "generation", "page")]
+    + [("spin_registers", "u8", (SPIN_REGISTERS,)), ("spin_lines", "u8", (SPIN_LINES,)), ("padding", "u8", (PE_PADDING_WORDS,))]
 )
+
+# PE.held: the slice goes on in the middle of its block; before a block that was not fetched; before one that was, and looked at in part;
+# it ends the run when its turn has come
+HELD_IN_BLOCK, HELD_AT_FETCH, HELD_AT_BLOCK, HELD_TO_END = 1, 2, 3, 4
+# PE.stepping: inside a single step; what comes next is the rest of a block that was held; is the block before which the slice was held
+STEPPING, RESUMING_BLOCK, RESUMING_AT_BLOCK = 1, 2, 3
 
 # PE.unusual: entries of L2 overlap; the residue of a TLBI may still be used; the fetch under way got a translation that nobody keeps
 UNUSUAL_OVERLAP, UNUSUAL_RESIDUE, UNUSUAL_PASSING = 1, 2, 4
@@ -221,10 +248,14 @@ MACHINE = np.dtype(
         "multi_hit", "nt_faults", "repeat_tlbi_erratum",        # MULTI_HIT_*; the other two are 0 or 1
         # where the engine keeps the times of its soft TLBs, from its registers: bytes to the first, bytes between, how many
         "soft_window_first", "soft_window_stride", "soft_window_count",
+        "soft_tables_first", "soft_entry_shift",               # mask and address of the entries of each, 16 bytes; log2 of an entry's bytes
         # until: number of the watched symbol before which the run stops, from 1; resuming: PE whose slice was interrupted, from 1
         "until", "until_reached", "resuming",
         "adversarial", "hidden_stores",                        # 0 or 1; how many stores to tables are hidden
         "acting",                                              # PE whose slice is under way, from 1; 0 = none, Python acts
+        # 1: pages become shared by `sim.hot.sharing`; 1: PEs run ahead (`sim.hot.turn`); announcements under way
+        "ordered", "run_ahead", "announced",
+        "skip_waiting", "asleep",                              # 0 or 1: PEs sleep in loops of waiting (`sim.hot.spin`); how many do
         "lookahead_cycles",                                    # least delay with which a PE affects another one other than by memory
         # caches and coherence (`sim.hot.caches`, `sim.hot.coherence`): COHERENCE_*; geometry; times in cycles, latencies beyond an L1 hit
         "coherence", "l1_cache_sets", "l1_cache_ways", "l2_cache_sets", "l2_cache_ways", "l2_cache_pes", "slc_sets", "slc_ways",

@@ -11,7 +11,20 @@ from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sim.state.dtypes import BLOCK_FACTS, BLOCK_SCHEDULE, EVENT, GIC_PE, GIC_SPI, HIDDEN_STORE, LINE, MACHINE, PE, TLB_ENTRY, TLBI_IN_FLIGHT
+from sim.state.dtypes import (
+    ANNOUNCED,
+    BLOCK_FACTS,
+    BLOCK_SCHEDULE,
+    EVENT,
+    GIC_PE,
+    GIC_SPI,
+    HIDDEN_STORE,
+    LINE,
+    MACHINE,
+    PE,
+    TLB_ENTRY,
+    TLBI_IN_FLIGHT,
+)
 
 u64 = np.uint64
 
@@ -23,6 +36,7 @@ SLOTS = (
     "lines", "lines_touched", "page_sharing", "store_buffer", "l1_cache", "l2_cache", "slc",
     "schedules", "pipeline_work", "predictor", "return_stack", "branch_targets",
     "dvm_answers",
+    "announced",
 )
 TABLE_WORDS = 256
 REGISTRY: dict[int, Any] = {}           # handle -> State, for uncompiled runs and for Python
@@ -91,7 +105,7 @@ else:
  _PL011, _CODE_COPY, _PASSING, _RESIDUE, _HIDDEN_STORES, _OWN_TLBI,
  _STALE_CODE, _LINES, _LINES_TOUCHED, _PAGE_SHARING, _STORE_BUFFER, _L1_CACHE, _L2_CACHE, _SLC,
  _SCHEDULES, _PIPELINE_WORK, _PREDICTOR, _RETURN_STACK, _BRANCH_TARGETS,
- _DVM_ANSWERS) = range(len(SLOTS))
+ _DVM_ANSWERS, _ANNOUNCED) = range(len(SLOTS))
 _WORD, _BYTE, _HALF = np.dtype(np.uint64), np.dtype(np.uint8), np.dtype(np.uint32)
 
 
@@ -357,3 +371,9 @@ def branch_targets_of(m, i):  # type: ignore[no-untyped-def]
 def dvm_answers_of(m, i):  # type: ignore[no-untyped-def]
     """When the last answer to each of the latest broadcasts of PE i is there: a ring of MACHINE.dvm_credits."""
     return _row(m, _DVM_ANSWERS, _WORD, i)
+
+
+@njit
+def announced_of(m):  # type: ignore[no-untyped-def]
+    """Pages that become shared at a time to come; MACHINE.announced of them are in use."""
+    return _array(m, _ANNOUNCED, ANNOUNCED)

@@ -30,9 +30,19 @@ def built(name: str, pes: int, rounds: int, mark: str | None, interleaving: str 
 
 
 def outcome(result: Result) -> tuple[Any, ...]:
-    """All that a run gives, but for what the simulator did to its own soft TLBs."""
-    statistics = [{name: value for name, value in one.items() if not name.startswith("engine_")} for one in result.statistics]
-    return result.verdict, bytes(result.events), result.registers, result.console, statistics
+    """All that a run gives, but for how the simulator did it. Of PEs that did not end the run nobody says how far they have come."""
+    statistics = [{name: value for name, value in one.items() if not name.startswith("engine_") and name not in ("slices", "spin_cycles")}
+                  for one in result.statistics]
+    one = result.verdict.pe
+    if one is None or len(statistics) == 1:
+        return result.verdict, bytes(result.events), result.registers, result.console, statistics
+    return result.verdict, bytes(result.events), result.registers[one], result.console, statistics[one]
+
+
+def settled(machine: Machine) -> bytes:
+    """The events of the log that no other can still come before."""
+    events = machine.log.array()
+    return events[events["cycle"] < machine.clock_cycles()].tobytes()
 
 
 def settled(machine: Machine) -> bytes:
