@@ -221,7 +221,7 @@ def threshold_row(stack_sizes_bytes: Sequence[int], seed: int = 0) -> Seen:
 
 def lost_stack_page(pes: int, seeds: int, activity: int = ACTIVITY_TIMER, offset_pages: int = 0, stack_bytes: int = 16384) -> Seen:
     """T-06. The stack of a PE that is interrupted, or that uses it, in a window: stuck in the vector, and still stuck after the make."""
-    trial = WindowTrial(pes, {"ACTIVITY": activity, "OBJECT": OBJECT_STACK, "OBJECT_OFFSET_PAGES": offset_pages},
+    trial = WindowTrial(pes, {"ACTIVITY": activity, "OBJECT": OBJECT_STACK, "OBJECT_OFFSET_PAGES": offset_pages, "ANSWER_TURNS": 40_000},
                         layout={"stack_bytes": stack_bytes})
 
     def judge(result: Result) -> str:
