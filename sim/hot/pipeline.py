@@ -158,7 +158,7 @@ def _keep(pool: np.int64, start: np.uint64, keeps: np.uint64, work: U64Array) ->
 @njit(cache=True)
 def _slot(earliest: np.uint64, work: U64Array, shape: U64Array) -> np.uint64:
     """The first cycle from `earliest` on in which an instruction may begin (in order), or enter the window."""
-    now = work[_NOW]
+    now: np.uint64 = work[_NOW]
     if earliest > now:
         now = earliest
         work[_BEGUN] = ZERO
@@ -199,7 +199,7 @@ def advance(word: np.uint64, issue: U64Array, latency: U64Array, shape: U64Array
     else:
         start = _first_free(pool, max(_slot(work[entry], work, shape), ready), short, pipes, work)
     _keep(pool, start, short, work)
-    finish = start + max(latency[kind], ONE)
+    finish: np.uint64 = start + max(latency[kind], ONE)
     if serial or kind == i.COST_BARRIER_DMB:
         finish = max(finish, start + keeps)
     for n in range(np.int64(out[WRITES])):
@@ -242,7 +242,7 @@ def block_cycles(ram: npt.NDArray[np.uint8], offset: np.int64, count: np.int64, 
         end_group(work, shape)
     half = u64(rounds >> 1)
     total = max((end - middle + (half >> ONE)) // half, ONE)
-    for k in range(min(np.int64(count), len(prefixes))):
+    for k in range(min(int(count), len(prefixes))):
         prefixes[k] = np.uint32(min(u64(prefixes[k]), total))
     if count <= len(prefixes):
         prefixes[np.int64(count) - 1] = np.uint32(total)

@@ -45,12 +45,6 @@ def settled(machine: Machine) -> bytes:
     return events[events["cycle"] < machine.clock_cycles()].tobytes()
 
 
-def settled(machine: Machine) -> bytes:
-    """The events of the log that no other can still come before."""
-    events = machine.log.array()
-    return events[events["cycle"] < machine.clock_cycles()].tobytes()
-
-
 @pytest.mark.parametrize("interleaving", INTERLEAVINGS)
 @pytest.mark.parametrize(("name", "pes", "rounds", "mark"), KERNELS)
 def test_what_follows_a_stop_a_snapshot_and_a_restore_is_what_follows_without(
