@@ -16,7 +16,7 @@ from .machine.support import image_of, write_tables
 
 OWN_PA = RAM_PA + (8 << 20)              # a page for each PE
 COMMON_PA = RAM_PA + (9 << 20)
-TURNS = 40
+TURNS = 400                             # many more than pass before a page that becomes shared is
 #: The greatest difference of a round between the two interleavings: on average, and of one kernel on some PEs, where the order in which PEs
 #: get a line can be another, and with it the number of transfers.
 AGREEMENT, AGREEMENT_OF_ONE = 0.05, 0.20

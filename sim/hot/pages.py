@@ -124,6 +124,8 @@ def _count(m, i, page, is_write):  # type: ignore[no-untyped-def]
     if count >= COOLING_WRITES:
         sharing[page] = u32(PRIVATE | u64(i) << PE_SHIFT)
         empty_all_soft_tlbs(m)
+        if machine_of(m)["asleep"] != ZERO:
+            wake_everybody(m, i)                            # their next loads from the page make it shared again
     else:
         sharing[page] = u32(SHARED | u64(i) << PE_SHIFT | count << COUNT_SHIFT)
 
