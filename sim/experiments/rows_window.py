@@ -164,6 +164,7 @@ def threshold(stack_bytes: int, seed: int, offset_pages: int = 0, profile: str =
     log = Log(trial, trial.run(seed))
     log.expect_end(EXIT_NO_ANSWER)
     predicted, level_tlbis = _predict(log, fits)
+    most = max(min(most, 2 * predicted), points)
     outcomes = {}
     for tlbis in range(most // points, most + 1, most // points):
         outcomes[tlbis] = _outcome(trial, seed, fits)
