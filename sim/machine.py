@@ -5,6 +5,7 @@
 """
 import signal
 import time
+import weakref
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,7 @@ class Machine:
         self.settings = Settings(pes=pes, **settings)
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
         self.state = build_state(self.profile, self.settings)
+        weakref.finalize(self, self.state.release)
         self.image: Image | None = None
         self._instances = [Instance(self.state, index) for index in range(pes)]
         self._steppers: dict[int, Instance] = {}
