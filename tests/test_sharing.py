@@ -128,7 +128,7 @@ def test_atomics_without_a_result_are_done_far_away_where_the_profile_says_so() 
 
 
 def test_a_barrier_waits_for_the_stores_before_it() -> None:
-    body = "again: str x22, [x21]\n {barrier}\n subs x22, x22, #1\n b.ne again\n b park"
+    body = "mov x22, #40\nagain: str x22, [x21]\n {barrier}\n subs x22, x22, #1\n b.ne again\n b park"     # before its buffer is full
     with_barrier, without = (run(body.format(barrier=barrier), 4)[1] for barrier in ("dmb ish", "nop"))
     waits = [total(result, "coherence_cycles") for result in (with_barrier, without)]
     assert waits[0] > 2 * waits[1]
