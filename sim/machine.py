@@ -331,12 +331,12 @@ class Machine:
         """Take events out of the ring: to the log and, once nothing can come before them, to the observers and the console."""
         machine, ring = self.state.machine[0], self.state.ring
         head, tail = int(machine["ring_head"]), int(machine["ring_tail"])
-        if head != tail:
-            mask = int(machine["ring_mask"])
-            first, last = tail & mask, head & mask
-            chunk = ring[first:last].copy() if first < last else np.concatenate([ring[first:], ring[:last]])
-            machine["ring_tail"] = head
-            self._tell(self.log.append(chunk, int(self.state.heap[0]) >> HEAP_CYCLE_SHIFT))
+        mask = int(machine["ring_mask"])
+        first, last = tail & mask, head & mask
+        chunk = ring[first:last].copy() if first < last or head == tail else np.concatenate([ring[first:], ring[:last]])
+        machine["ring_tail"] = head
+        second_cycle = int(self.state.heap[1:3].min(initial=dtypes.NOWHERE)) >> HEAP_CYCLE_SHIFT
+        self._tell(self.log.append(chunk, min(self._next_cycle(), second_cycle)))
         self.log.lost = int(machine["ring_lost"])
         machine["stop_request"] = 0
 
