@@ -79,7 +79,7 @@ def command(image: GnuImage, pes: int, *more: str) -> list[str]:
 def run(image: GnuImage, pes: int, *more: str) -> tuple[str, int]:
     """Console text and exit status of a guest that ends."""
     done = subprocess.run([*command(image, pes, *more), "-monitor", "none", "-serial", "stdio"], check=False, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=120)
     return done.stdout.replace("\r", ""), done.returncode
 
 

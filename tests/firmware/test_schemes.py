@@ -204,7 +204,7 @@ def test_a_register_that_a_thread_loses_is_noticed() -> None:
 
 def test_serrors_are_counted() -> None:
     machine = loaded("fault-retry", 2)
-    machine.inject_serror(1, at_cycle=450_000)
+    machine.inject_serror(1, at_cycle=300_000)
     result = machine.run()
     assert (result.exit_status, counted(machine, "LD_SERRORS")) == (0, 1)
 
@@ -215,7 +215,7 @@ def test_the_seed_in_memory_moves_the_interrupts() -> None:
     for seed in range(8):
         machine = loaded("naive", 3)
         constants = layout_constants(3)
-        machine.run(300_000)
+        machine.run(200_000)
         machine.write_physical(constants["GLOBALS_PA"] + constants["G_SEED"], seed.to_bytes(8, "little"))
         entries = of_kind(machine.run(), "entry")
         first_faults.add(int(entries["cycle"][entries["aux"] == VECTOR_SYNC][0]))
