@@ -112,7 +112,7 @@ def stack_table(points: Sequence[Point]) -> Table:
                 continue
             cpi = f"{stack.total_cycles / stack.instructions:.1f}" if stack.instructions else "-"
             table.add_row(str(one.pes), one.scenario, part, f"{stack.total_cycles / one.rounds / one.members(part):,.0f}", cpi,
-                          *(f"{stack.share(name):.1%}" if stack.components[name] else "-" for name in names))
+                          *(f"{stack.share(name):.0%}" if stack.components[name] else "-" for name in names))
     return table
 
 

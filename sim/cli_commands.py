@@ -77,8 +77,10 @@ def run(
     repeat_tlbi_erratum: Annotated[bool, typer.Option("--repeat-tlbi-erratum", help="One access may outlive TLBI; DSB.")] = False,
     coherence: Annotated[bool | None, typer.Option("--coherence/--no-coherence", help="Lines that travel between PEs cost time; "
                                                    "default unless --interleaving quantum.")] = None,
-    no_skip_waiting: Annotated[bool, typer.Option("--no-skip-waiting", help="PEs that spin are run round by round: the same result, slower.")] = False,
-    strict_order: Annotated[bool, typer.Option("--strict-order", help="No PE runs ahead of another: the same result, slower.")] = False,
+    skip_waiting: Annotated[bool | None, typer.Option("--skip-waiting/--no-skip-waiting",
+                                                      help="Whether PEs that spin sleep: the same result, faster.")] = None,
+    run_ahead: Annotated[bool | None, typer.Option("--run-ahead/--strict-order",
+                                                   help="Whether PEs run ahead of each other where nobody can tell: the same result.")] = None,
 ) -> Action:
     """Run a kernel until it ends, can do nothing more, or has used up its budget."""
     from sim.cli_run import Options, execute
@@ -89,8 +91,8 @@ def run(
         define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
         recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period,
         feat_bbm=feat_bbm, multi_hit=multi_hit, nt_faults=nt_faults or None, repeat_tlbi_erratum=repeat_tlbi_erratum or None,
-        adversarial=adversarial, coherence=coherence, run_ahead=False if strict_order else None,
-        skip_waiting=False if no_skip_waiting else None)
+        adversarial=adversarial, coherence=coherence, run_ahead=run_ahead,
+        skip_waiting=skip_waiting)
     return lambda: execute(options)
 
 
