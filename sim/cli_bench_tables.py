@@ -11,7 +11,8 @@ from sim.benchmarks.rounds import PHASES
 from sim.benchmarks.skew import PESkew, Skew
 
 LATE_WIDTH = 45                         # characters for the latest PEs in the table of skew
-SHORT = {"TLB misses": "TLB", "mispredicted": "mispre-\ndicted", "barrier wait": "barrier\nwait", "WFI and WFE": "WFI,\nWFE", "coherence": "coher-\nence"}
+SHORT = {"TLB misses": "TLB", "mispredicted": "mis-\npred.", "barrier wait": "DSB\nwait", "WFI and WFE": "WFI,\nWFE", "coherence": "lines",
+         "spinning": "spin", "waking": "wake", "return": "ERET"}
 
 
 def plain_table(columns: Sequence[tuple[str, bool]]) -> Table:
