@@ -155,7 +155,7 @@ def _limits(m, i, pause):  # type: ignore[no-untyped-def]
     pe, machine = pe_of(m, i), machine_of(m)
     following, least = second_cycle(m), pe["cycles"] + ONE
     due = min(pe["tlbi_due_cycles"], pe["serror_due_cycles"], pe["share_due_cycles"])
-    if pe["irq_due_cycles"] > pe["cycles"]:                 # else it is here already, and masked
+    if pe["irq_due_cycles"] > pe["cycles"] or pe["held"] != ZERO:       # else it is here already, and masked; nobody has looked since a hold
         due = min(due, pe["irq_due_cycles"])
     limit = max(min(following + machine["quantum_cycles"], due), least)
     pe["turn_cycles"] = NOWHERE if machine["run_ahead"] == ZERO else IN_TURN_ALWAYS
