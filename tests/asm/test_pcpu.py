@@ -106,7 +106,7 @@ def faults_of_the_victim(result: Result) -> int:
     return int(np.count_nonzero((events["kind"] == BY_NAME["fault"].number) & (events["pe"] == 1)))
 
 
-@pytest.mark.parametrize("stack_bytes", [8192, 16384])
+@pytest.mark.parametrize("stack_bytes", [4096, 8192])
 def test_a_promotions_own_window_uses_up_the_victims_stack(stack_bytes: int, tmp_path: Path) -> None:
     """One frame of 416 bytes for each fault. Below them lie that of the SGI, two pairs that its dispatcher pushed, and that of the SVC."""
     result = promote_under_the_victim(tmp_path, 0, stack_bytes=stack_bytes)
@@ -117,7 +117,7 @@ def test_a_promotions_own_window_uses_up_the_victims_stack(stack_bytes: int, tmp
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_short_window_is_survived_with_every_level_unwound(seed: int, tmp_path: Path) -> None:
-    counts = [faults_of_the_victim(result) for window_tlbis in (16, 64, 256)
+    counts = [faults_of_the_victim(result) for window_tlbis in (16, 64, 128)
               if (result := promote_under_the_victim(tmp_path, window_tlbis, seed=seed)).exit_status == 0]
     assert len(counts) == 3 and 0 < counts[0] < counts[1] < counts[2] < 38     # at 38 the stack ends
 

@@ -54,7 +54,7 @@ def test_the_stack_covers_the_rounds_of_every_pe(points: dict[str, Point]) -> No
         assert one.stacks[EVERYONE].total_cycles == one.stacks[INITIATOR].total_cycles + one.stacks[OTHERS].total_cycles
         covered = [one.stacks[part].total_cycles / one.rounds / one.members(part) for part in (INITIATOR, OTHERS)]
         assert covered[0] == pytest.approx(covered[1], rel=0.1, abs=20), name      # all see the same time pass
-        assert 0.98 * one.total.mean <= covered[0] < 1.5 * one.total.mean + 300, name
+        assert 0.98 * one.total.mean <= covered[0] < 2 * one.total.mean + 300, name
 
 
 def test_a_broadcast_tlbi_waits_at_its_barrier_and_an_ipi_makes_the_others_enter(points: dict[str, Point]) -> None:
