@@ -30,14 +30,13 @@ def run(pes: int, rounds: int) -> tuple[float, int]:
 
 
 def rounds_a_second(pes: int, rounds: int) -> tuple[float, float]:
-    """Rounds and guest instructions (millions) a second of host time, best of several runs: what so many rounds more take than a few."""
+    """Rounds and guest instructions (millions) a second of host time: what so many rounds more take than a few, each at its best of several."""
     few = max(rounds // 10, 2)
-    best = (0.0, 0.0)
-    for _ in range(REPETITIONS if pes <= MANY_PES else 1):
-        (seconds_few, instructions_few), (seconds, instructions) = run(pes, few), run(pes, few + rounds)
-        seconds = max(seconds - seconds_few, 1e-9)
-        best = max(best, (rounds / seconds, (instructions - instructions_few) / seconds / 1e6))
-    return best
+    run(pes, few)                       # what only a first run does (compiled code read in, pages of memory touched) is in neither
+    shorter, longer = ([run(pes, count) for _ in range(REPETITIONS if pes <= MANY_PES else 1)] for count in (few, few + rounds))
+    (seconds_few, instructions_few), (seconds, instructions) = min(shorter), min(longer)
+    assert seconds > seconds_few and instructions > instructions_few, f"{rounds} rounds more of {pes} PEs took no time: the host is too busy"
+    return rounds / (seconds - seconds_few), (instructions - instructions_few) / (seconds - seconds_few) / 1e6
 
 
 def resident_bytes() -> int:

@@ -67,8 +67,10 @@ CONSOLE = {
     "window": "window: rounds {rounds}, ticks 0, calls {any}, not translated 0, not found 0, healed 0, wrong 0\n",
 }
 
-#: One host thread for all PEs: these spin for each other at every change, which takes long where the host has fewer processors than PEs.
-SPINNING = {"rendezvous-park", "dedicated-vector", "idmap-park", "machdep-page", "flagged-run", "shadow-tables", "parking"}
+#: One host thread for all PEs, which a YIELD hands on: these spin for each other at every change, or count how often they look for an
+#: answer. With a host thread each, both depend on what else the host has to do.
+SPINNING = {"rendezvous-park", "dedicated-vector", "idmap-park", "machdep-page", "flagged-run", "shadow-tables", "parking",
+            "two_promotions", "own_block_change", "own_block_16k", "boot_pcpu", "window"}
 
 
 def command(image: GnuImage, pes: int, *more: str) -> list[str]:
