@@ -47,6 +47,7 @@ BUDGET_MOST_CYCLES = 1 << 47          # a word of the schedule holds 48 bits of 
 HEAP_CYCLE_SHIFT = 16                   # see sim.hot.schedule
 CHUNK_SLICES = 200_000                  # slices, after which the loop lets Python look; fixed numbers, so that they cannot change a result
 MARKS_MOST = 256
+_MAY_END = (stops.REASON_PSCI, stops.REASON_SEMIHOSTING, stops.REASON_RECURSION, stops.REASON_LIVELOCK, stops.REASON_ENGINE)
 _ENDED_BY_ONE = (verdicts.EXITED, verdicts.FINISHED, verdicts.RECURSION, verdicts.LIVELOCK, verdicts.ENGINE)
 
 
@@ -330,13 +331,14 @@ class Machine:
     def _drain(self) -> None:
         """Take events out of the ring: to the log and, once nothing can come before them, to the observers and the console."""
         machine, ring = self.state.machine[0], self.state.ring
-        head, tail = int(machine["ring_head"]), int(machine["ring_tail"])
-        mask = int(machine["ring_mask"])
+        head, tail, mask = int(machine["ring_head"]), int(machine["ring_tail"]), int(machine["ring_mask"])
         first, last = tail & mask, head & mask
         chunk = ring[first:last].copy() if first < last or head == tail else np.concatenate([ring[first:], ring[:last]])
         machine["ring_tail"] = head
-        second_cycle = int(self.state.heap[1:3].min(initial=dtypes.NOWHERE)) >> HEAP_CYCLE_SHIFT
-        self._tell(self.log.append(chunk, min(self._next_cycle(), second_cycle)))
+        before_cycle = min(self._next_cycle(), int(self.state.heap[1:3].min(initial=dtypes.NOWHERE)) >> HEAP_CYCLE_SHIFT)
+        if int(machine["reason"]) in _MAY_END:              # what others did from here on is not shown if it ends the run
+            before_cycle = min(before_cycle, int(self.state.pes[int(machine["reason_pe"])]["block_key_cycles"]))
+        self._tell(self.log.append(chunk, before_cycle))
         self.log.lost = int(machine["ring_lost"])
         machine["stop_request"] = 0
 
