@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.calibration.figures import FIGURES, FITTED, GIVEN, PREDICTED, Figure
+from sim.calibration.markdown import error_text, number_text, with_table
 from sim.calibration.run import Compared, compare
 from sim.cli_compare import check_writable, processes, wide_console
 from sim.errors import UserError
@@ -19,9 +20,13 @@ _MEANING = {GIVEN: "the profile has the published figure; measured from inside, 
             PREDICTED: "nothing was chosen by this one"}
 
 
-def execute_calibrate(names: Sequence[str], jobs: int | None, json_path: Path | None) -> int:
-    """Measure the figures and print each as it is known. Returns 0 if all are within their tolerance, else 1."""
+def execute_calibrate(names: Sequence[str], jobs: int | None, json_path: Path | None, markdown_path: Path | None = None) -> int:
+    """Measure the figures and print each as it is known. Returns 0 if all are within their tolerance, else 1.
+
+    markdown_path: a document (docs/calibration.md) whose table is replaced by one of all figures.
+    """
     check_writable(json_path)
+    document = None if markdown_path is None else _document(markdown_path, names)
     chosen, number = choose_figures(names), processes(jobs)
 
     from sim.cli_compile import prepare
@@ -36,9 +41,24 @@ def execute_calibrate(names: Sequence[str], jobs: int | None, json_path: Path | 
     console.out(f"{len(compared) - len(missed)} of {len(compared)} figures are within their tolerance; {seconds:.1f} s on {number} processes")
     if json_path is not None:
         json_path.write_text(json.dumps({"seconds": round(seconds, 1), "figures": [one.to_json() for one in compared]}, indent=1) + "\n", encoding="utf-8")
+    if markdown_path is not None and document is not None:
+        markdown_path.write_text(with_table(document, compared), encoding="utf-8")
     if missed:
         console.out(f"outside: {', '.join(missed)}")
     return 1 if missed else 0
+
+
+def _document(path: Path, names: Sequence[str]) -> str:
+    """The document whose table is to be replaced. Raises UserError, before anything is measured, if that cannot be."""
+    if names:
+        raise UserError("--markdown writes the table of all figures: name none")
+    check_writable(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+    with_table(text, ())
+    return text
 
 
 def choose_figures(names: Sequence[str]) -> list[Figure]:
@@ -51,9 +71,8 @@ def choose_figures(names: Sequence[str]) -> list[Figure]:
 
 def _print_figure(console: Console, one: Compared) -> None:
     figure = one.figure
-    ours = f"{one.ours:.4f}" if not figure.unit else f"{one.ours:,.1f}"
-    _print_line(console, figure.what, figure.profile, figure.published, ours, figure.unit, f"{100 * one.error:+.1f} %", figure.how,
-                "ok" if one.holds else "NOT", style=None if one.holds else "red")
+    _print_line(console, figure.what, figure.profile, figure.published, number_text(figure, one.ours), figure.unit, error_text(one),
+                figure.how, "ok" if one.holds else "NOT", style=None if one.holds else "red")
 
 
 def _print_line(console: Console, *cells: str, style: str | None = None) -> None:

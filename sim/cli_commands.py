@@ -241,8 +241,9 @@ def calibrate(
     figures: Annotated[list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Keys or patterns, as line/*; default all.")] = None,
     jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Replace the table in this document.")] = None,
 ) -> Action:
     """Measure in the simulator what was published of hardware, and print both."""
     from sim.cli_calibrate import execute_calibrate
 
-    return lambda: execute_calibrate(figures or [], jobs, json)
+    return lambda: execute_calibrate(figures or [], jobs, json, markdown)

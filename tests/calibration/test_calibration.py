@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from sim.calibration.figures import FIGURES, Figure
+from sim.calibration.markdown import table, with_table
 from sim.calibration.measurement import Measurement
+from sim.calibration.run import Compared
 from sim.cli import run_command
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 
 
 @cache
@@ -23,6 +27,33 @@ def found(measurement: Measurement) -> Mapping[str, float]:
 def test_a_published_figure_is_met_within_its_tolerance(figure: Figure) -> None:
     ours = found(figure.measurement)[figure.part]
     assert figure.holds(ours), f"{figure.key}: {ours:g} {figure.unit}, published {figure.published}, {100 * figure.error(ours):+.1f} %"
+
+
+@pytest.mark.slow
+def test_the_table_in_the_documentation_is_what_is_measured() -> None:
+    compared = [Compared(figure, found(figure.measurement)[figure.part]) for figure in FIGURES]
+    assert table(compared) in DOCUMENT.read_text(encoding="utf-8"), "write it anew: quiesce calibrate --markdown docs/calibration.md"
+
+
+def test_a_document_keeps_everything_but_its_table() -> None:
+    compared = [Compared(replace(FIGURES[0], least=1234, most=5678, unit="ns"), 2000.04), Compared(replace(FIGURES[-1], unit=""), 0.97)]
+    document = f"# One\n\n{table(compared[:1])}\n\nTwo | three.\n"
+    changed = with_table(document, compared)
+    assert changed == f"# One\n\n{table(compared)}\n\nTwo | three.\n" and with_table(changed, compared[:1]) == document
+    rows = table(compared).splitlines()
+    assert len(rows) == 4 and all(row.count(" | ") == rows[0].count(" | ") for row in rows)
+    assert rows[2].split(" | ")[2:5] == ["1,234 to 5,678 ns", "2,000.0 ns", "+0.0 %"] and rows[3].split(" | ")[3] == "0.9700"
+
+
+@pytest.mark.parametrize(("arguments", "text", "said"), [
+    (["l1/*"], "", "name none"), ([], "# no table\n", "there is no table to replace"), ([], None, "cannot be read")])
+def test_a_document_that_cannot_be_rewritten_is_refused_before_anything_is_measured(
+        arguments: list[str], text: str | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "document.md"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert run_command(["calibrate", *arguments, "--markdown", str(path)]) == 2
+    assert said in capsys.readouterr().err and path.exists() == (text is not None)
 
 
 def test_the_command_prints_the_figures_asked_for_their_errors_and_sources(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
