@@ -3,9 +3,17 @@
 A run records each passing of a mark with its PE and cycle. `mark_array` brings the log into one form, `Benchmark.samples` makes rounds of it:
 when the initiator began, and when each PE ended each phase. Warm-up is left out, and so are rounds that the run did not complete.
 
-Phases, in time order, a selection for each benchmark: initiate (until the SGIs or the TLBI are sent), deliver (until a target's vector is
-entered), enter (until what it was interrupted for begins), acknowledge (until all are known to have arrived), act, release (until all are
-known to have acted), exit (until the PE goes on; for the initiator, the end of the round).
+Phases, in time order, a selection for each benchmark:
+
+    initiate      until the SGIs or the TLBI are sent
+    deliver       until a target's vector is entered; of a broadcast TLBI until it takes effect at a target, which notices nothing
+    enter         until the target has saved its frame and reads ICC_IAR1_EL1; of a rendezvous until its handler begins
+    acknowledge   until the function that was called begins; of a rendezvous until all are known to have arrived
+    act           until that function has returned
+    release       until all are known to have acted
+    exit          until the PE goes on: the initiator at the end of the round, a target where its handler ends
+
+What a scenario does not have is left out, and `Samples.left_out` says why.
 """
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +22,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from firmware.layout import BENCH_CONSTANTS
+from firmware.layout import BENCH_CONSTANTS, DEVICE_CONSTANTS
 from firmware.rendezvous import MARK_DTYPE
 from sim.errors import SimulatorError, UserError
 
@@ -23,14 +31,28 @@ ABSENT = -1
 PHASES = ("initiate", "deliver", "enter", "acknowledge", "act", "release", "exit")
 IPI_SCENARIOS = ("dry run", "self-IPI", "normal IPI", "broadcast IPI", "broadcast IPI with lock")
 _DRY, _SELF, _NORMAL, _BROADCAST, _LOCK = range(len(IPI_SCENARIOS))
-IPI_MARKS = ("mark_call_start", "mark_single_sent", "mark_many_sent", "mark_taken", "mark_function", "mark_function_lock", "mark_call_ran",
-             "mark_call_done")
+_CALL_MARKS = ("mark_taken", "mark_call_ran", "mark_queue_done")
+IPI_MARKS = ("mark_call_start", "mark_single_sent", "mark_many_sent", "mark_function", "mark_function_lock", "mark_self_ran",
+             "mark_single_called", "mark_many_called", "mark_call_done", *_CALL_MARKS)
 _COUNTER_MARKS = ("mark_round_start", "mark_sgi_sent", "mark_gathered", "mark_acted", "mark_released", "mark_all_done")
 _TREE_MARKS = ("mark_tree_start", "mark_tree_sent", "mark_tree_gathered", "mark_tree_acted", "mark_tree_released", "mark_tree_done")
 RENDEZVOUS_MARKS = (*_COUNTER_MARKS, *_TREE_MARKS, "mark_taken", "mark_entered", "mark_exited")
 BARRIERS = MappingProxyType({"counters": 0, "tree": BENCH_CONSTANTS["BARRIER_TREE"], "wfe": BENCH_CONSTANTS["BARRIER_WFE"]})
 RENDEZVOUS_OPTIONS = MappingProxyType({"BARRIER": BARRIERS["counters"], "IDLE": 1})
-SHOOTDOWN_MARKS = ("mark_shootdown_start", "mark_tlbi_sent", "mark_many_sent", "mark_shootdown_complete")
+SHOOTDOWN_MARKS = ("mark_shootdown_start", "mark_tlbi_sent", "mark_many_sent", "mark_drop_entry", "mark_shootdown_complete", *_CALL_MARKS)
+#: What is known of a PE beside its marks, where the log or the model says it: it read ICC_IAR1_EL1 for an SGI of a benchmark; the last of
+#: a round's broadcast TLBIs took effect at it.
+ACKNOWLEDGED, TLBI_ARRIVED = "interrupt_acknowledged", "tlbi_arrived"
+NOTED = (ACKNOWLEDGED, TLBI_ARRIVED)
+#: The SGI by which each benchmark interrupts its targets.
+SGI_INTIDS = MappingProxyType({"ipi": DEVICE_CONSTANTS["SGI_CALL_FUNCTION"], "rendezvous": DEVICE_CONSTANTS["SGI_RENDEZVOUS"],
+                               "shootdown": DEVICE_CONSTANTS["SGI_CALL_FUNCTION"]})
+_WHY_LEFT_OUT = MappingProxyType({
+    "dry run": "nobody is called, so all of it is exit",
+    "self-IPI": "PE 0 just calls the function, so nothing is delivered, entered, acknowledged or released",
+    "self-IPI by SGI": "PE 0 interrupts itself before it knows that the SGI is sent, so initiate is part of deliver",
+    "tlbi": "a TLBI takes effect at a PE without its doing, so nothing is entered, acknowledged, acted or exited",
+})
 SHOOTDOWN_NUMBERS = MappingProxyType({"HOW_IPI": 1})
 SHOOTDOWN_HOW = MappingProxyType({"tlbi": 0, "ipi": SHOOTDOWN_NUMBERS["HOW_IPI"]})
 SHOOTDOWN_OPTIONS = MappingProxyType({"HOW": SHOOTDOWN_HOW["tlbi"], "ISSUERS": 1, "IDLE": 1})
@@ -55,7 +77,7 @@ class Samples:
     each phase, ABSENT where it has no part in it; one PE's times never decrease along the phases. delivery_cycles: (rounds,), from the start
     until what is asked for was begun at the last target, None where the scenario has no target. total_cycles: (rounds,), until the initiator
     goes on; of several, the last. operation_cycles: (rounds, issuers), of the shootdown only: what the operation of each issuer took.
-    There may be no round, if the run ended early.
+    left_out: why phases are missing, "" where none is. There may be no round, if the run ended early.
     """
 
     scenario: str
@@ -65,6 +87,7 @@ class Samples:
     delivery_cycles: Cycles | None
     total_cycles: Cycles
     operation_cycles: Cycles | None = None
+    left_out: str = ""
 
     @property
     def rounds(self) -> int:
@@ -112,10 +135,10 @@ class Benchmark:
     def samples(self, marks: np.ndarray, constants: Mapping[str, int]) -> tuple[Samples, ...]:
         """The rounds of a run, scenario by scenario, those that ran only.
 
-        marks: as `mark_array` gives them. constants: those with which the kernel was assembled (PES, ROUNDS, WARMUP and the options).
+        marks: as `mark_array` gives them; without what was noted beside marks, phases that need it are left out. constants: those with which the kernel was assembled (PES, ROUNDS, WARMUP and the options).
         Raises SimulatorError if the marks name a PE or a symbol that there is not.
         """
-        return self.sampler(Passed(marks, self.marks, constants["PES"]), constants)
+        return self.sampler(Passed(marks, (*self.marks, *NOTED), constants["PES"]), constants)
 
 
 def _limits(option: Option, pes: int) -> tuple[int, int]:
@@ -125,18 +148,23 @@ def _limits(option: Option, pes: int) -> tuple[int, int]:
     return {"TARGET": (1, pes - 1), "ISSUERS": (1, pes), "SCENARIOS": (1, IPI_OPTIONS["SCENARIOS"])}[option.constant]
 
 
-def mark_array(benchmark: Benchmark, watched: Sequence[str], events: np.ndarray) -> np.ndarray:
-    """The marks of a run as `Benchmark.samples` takes them, dtype MARK_DTYPE, symbol an index in benchmark.marks.
+def mark_array(benchmark: Benchmark, watched: Sequence[str], events: np.ndarray, noted: Mapping[str, np.ndarray] = MappingProxyType({})) -> np.ndarray:
+    """The marks of a run as `Benchmark.samples` takes them, dtype MARK_DTYPE, symbol an index in benchmark.marks + NOTED.
 
     watched: Machine.watched. events: the log's events of the kind "mark" (fields cycle, pe, a: index in watched). Marks that are not the
-    benchmark's are left out.
+    benchmark's are left out. noted: what is known beside marks, by a name of NOTED (fields cycle, pe), each PE's in time order.
     """
     number_of = np.array([benchmark.marks.index(name) if name in benchmark.marks else len(benchmark.marks) for name in watched], np.int64)
     numbers = number_of[events["a"].astype(np.int64)]
     known = numbers < len(benchmark.marks)
     marks = np.zeros(int(known.sum()), MARK_DTYPE)
     marks["cycle"], marks["pe"], marks["symbol"] = events["cycle"][known], events["pe"][known], numbers[known]
-    return marks
+    beside = []
+    for name, times in noted.items():
+        one = np.zeros(len(times), MARK_DTYPE)
+        one["cycle"], one["pe"], one["symbol"] = times["cycle"], times["pe"], len(benchmark.marks) + NOTED.index(name)
+        beside.append(one)
+    return np.concatenate([marks, *beside])
 
 
 class Passed:
@@ -164,6 +192,10 @@ class Passed:
         self._taken[pe, name] = begin + count
         return self.all(pe, name)[begin:begin + count]
 
+    def has(self, name: str) -> bool:
+        """Whether any PE passed it."""
+        return any(len(self.all(pe, name)) for pe in range(self.pes))
+
     def last_before(self, pe: int, name: str, times: Cycles) -> Cycles:
         """For each time the last passing of a mark by that PE that is not later; shorter if one has none."""
         passed = self.all(pe, name)
@@ -172,16 +204,37 @@ class Passed:
         return found
 
 
-def _rounds(scenario: str, phases: tuple[str, ...], warmup: int, start: Cycles, done: Cycles, ends: Mapping[tuple[int, str], Cycles], pes: int,
-            delivered: str | None) -> Samples:
-    """Samples from what each PE passed: ends by PE and phase, an entry for each round; delivered: the phase at whose end a target is reached."""
+    def first_after(self, pe: int, name: str, times: Cycles) -> Cycles:
+        """For each time the first passing of a mark by that PE that is not earlier; those that have none are left out."""
+        passed = self.all(pe, name)
+        places = np.searchsorted(passed, times, side="left")
+        found: Cycles = passed[places[places < len(passed)]]
+        return found
+
+
+def _rounds(scenario: str, warmup: int, start: Cycles, done: Cycles, ends: Mapping[tuple[int, str], Cycles], pes: int, delivered: str | None,
+            left_out: str = "") -> Samples:
+    """Samples from what each PE passed: ends by PE and phase, an entry for each round; delivered: the phase at whose end a target is reached.
+
+    Where several initiators are each other's targets, one may be through before it is reached: a PE ends no phase before the one before it.
+    """
+    phases = tuple(phase for phase in PHASES if any(phase == held for _, held in ends))
     complete = min(len(start), len(done), *(len(times) for times in ends.values()))
     end_cycles = np.full((complete, pes, len(phases)), ABSENT, np.int64)
     for (pe, phase), times in ends.items():
         end_cycles[:, pe, phases.index(phase)] = times[:complete]
     measured = slice(min(warmup, complete), complete)
-    begun = None if delivered is None else end_cycles[measured, :, phases.index(delivered)].max(axis=1) - start[measured]
-    return Samples(scenario, phases, start[measured], end_cycles[measured], begun, done[measured] - start[measured])
+    begun = None if delivered not in phases else end_cycles[measured, :, phases.index(str(delivered))].max(axis=1) - start[measured]
+    end_cycles = np.where(end_cycles == ABSENT, ABSENT, np.maximum.accumulate(end_cycles, axis=2))
+    return Samples(scenario, phases, start[measured], end_cycles[measured], begun, done[measured] - start[measured], left_out=left_out)
+
+
+def _called(passed: Passed, pe: int, began: Cycles) -> dict[tuple[int, str], Cycles]:
+    """The phases of a target from its vector until the function that it is interrupted for begins, at these cycles."""
+    if not passed.has(ACKNOWLEDGED):
+        return {(pe, "deliver"): passed.last_before(pe, "mark_taken", began), (pe, "acknowledge"): began}
+    entered = passed.last_before(pe, ACKNOWLEDGED, began)
+    return {(pe, "deliver"): passed.last_before(pe, "mark_taken", entered), (pe, "enter"): entered, (pe, "acknowledge"): began}
 
 
 def _ipi_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Samples, ...]:
@@ -193,18 +246,23 @@ def _ipi_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Samples,
             continue
         start, done = passed.next(0, "mark_call_start", count), passed.next(0, "mark_call_done", count)
         ends = {(0, "exit"): done}
-        interrupted = scenario > _SELF or scenario == _SELF and bool(constants["SELF_BY_SGI"])
-        if interrupted:                 # one that interrupts itself may pass its vector before the mark behind the send
+        by_sgi, left_out, delivered = scenario > _SELF, _WHY_LEFT_OUT.get(name, ""), "acknowledge" if scenario != _DRY else None
+        if scenario == _SELF and constants["SELF_BY_SGI"]:
+            by_sgi, left_out = True, _WHY_LEFT_OUT["self-IPI by SGI"]
+        if by_sgi:
             sent = passed.next(0, "mark_many_sent" if scenario > _NORMAL else "mark_single_sent", count)
+            ends[0, "release"] = passed.next(0, "mark_many_called" if scenario > _NORMAL else "mark_single_called", count)
             ends |= {(0, "initiate"): sent} if scenario != _SELF else {}
         for pe in {_DRY: range(0), _SELF: range(1), _NORMAL: (constants["TARGET"],)}.get(scenario, range(1, pes)):
             began = passed.next(pe, "mark_function_lock" if scenario == _LOCK else "mark_function", count)
-            ends[pe, "enter"] = began
-            if interrupted:
-                ends[pe, "deliver"] = passed.last_before(pe, "mark_taken", began)
-                ends[pe, "act"] = passed.next(pe, "mark_call_ran", count)
-        phases = tuple(phase for phase in PHASES if any(phase == held for _, held in ends))
-        found.append(_rounds(name, phases, constants["WARMUP"], start, done, ends, pes, "enter" if scenario != _DRY else None))
+            if by_sgi:
+                ends |= _called(passed, pe, began) | {(pe, "act"): passed.next(pe, "mark_call_ran", count)}
+                through = passed.next(pe, "mark_queue_done", count)
+                ends |= {(pe, "exit"): through} if pe else {}
+            else:
+                ends |= {(0, "initiate"): began, (0, "act"): passed.next(0, "mark_self_ran", count)}
+                delivered = "initiate"
+        found.append(_rounds(name, constants["WARMUP"], start, done, ends, pes, delivered, left_out))
     return tuple(found)
 
 
@@ -220,21 +278,33 @@ def _rendezvous_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[S
             ends |= {(pe, "deliver"): passed.last_before(pe, "mark_taken", entered), (pe, "enter"): entered,
                      (pe, "exit"): passed.next(pe, "mark_exited", count)}
         ends |= {(pe, phase): passed.next(pe, mark, count) for phase, mark in (("acknowledge", gathered), ("act", acted), ("release", released))}
-    return (_rounds(barrier, PHASES, constants["WARMUP"], passed.next(0, start, count), ends[0, "exit"], ends, pes, "enter"),)
+    return (_rounds(barrier, constants["WARMUP"], passed.next(0, start, count), ends[0, "exit"], ends, pes, "enter"),)
 
 
 def _shootdown_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Samples, ...]:
-    """bench_shootdown: each issuer initiates (until its TLBI or SGIs are sent) and acknowledges (until every PE has dropped the entry)."""
-    count, issuers = constants["ROUNDS"] + constants["WARMUP"], range(constants["ISSUERS"])
+    """bench_shootdown: each issuer initiates and in the end releases, when it knows that every PE has dropped the entry; all others drop it.
+
+    Of several issuers, each is a target of the others; a target's times are those of the last operation of a round that reaches it.
+    """
+    count, issuers, pes = constants["ROUNDS"] + constants["WARMUP"], range(constants["ISSUERS"]), constants["PES"]
     how = next(name for name, number in SHOOTDOWN_HOW.items() if number == constants["HOW"])
     sent = "mark_many_sent" if how == "ipi" else "mark_tlbi_sent"
-    ends = {(pe, phase): passed.next(pe, mark, count)
-            for pe in issuers for phase, mark in (("initiate", sent), ("acknowledge", "mark_shootdown_complete"))}
+    ends = {(pe, phase): passed.next(pe, mark, count) for pe in issuers for phase, mark in (("initiate", sent), ("release", "mark_shootdown_complete"))}
+    delivered = "acknowledge" if how == "ipi" else "deliver" if passed.has(TLBI_ARRIVED) else None
+    for pe in range(pes):
+        calls = len(issuers) - (pe in issuers)                  # of this PE in a round
+        if not calls:
+            continue
+        if how == "tlbi":
+            ends |= {(pe, "deliver"): passed.next(pe, TLBI_ARRIVED, count)} if delivered else {}
+            continue
+        began, ran = (passed.next(pe, mark, count * calls)[calls - 1::calls] for mark in ("mark_drop_entry", "mark_call_ran"))
+        ends |= _called(passed, pe, began) | {(pe, "act"): ran, (pe, "exit"): passed.first_after(pe, "mark_queue_done", ran)}
     started = [passed.next(pe, "mark_shootdown_start", count) for pe in issuers]
     complete = min(len(times) for times in (*started, *ends.values()))
     starts = np.stack([times[:complete] for times in started], axis=1)
-    done = np.stack([ends[pe, "acknowledge"][:complete] for pe in issuers], axis=1)
-    samples = _rounds(how, ("initiate", "acknowledge"), constants["WARMUP"], starts.min(axis=1), done.max(axis=1), ends, constants["PES"], None)
+    done = np.stack([ends[pe, "release"][:complete] for pe in issuers], axis=1)
+    samples = _rounds(how, constants["WARMUP"], starts.min(axis=1), done.max(axis=1), ends, pes, delivered, _WHY_LEFT_OUT.get(how, ""))
     return (replace(samples, operation_cycles=(done - starts)[min(constants["WARMUP"], complete):]),)
 
 

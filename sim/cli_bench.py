@@ -26,6 +26,8 @@ from sim.timing.profile import Profile, load_profile
 PES_LEAST = 2                           # an initiator and somebody to wait for
 PES_DEFAULT = "2..16"
 PICTURES = (".png", ".svg", ".pdf")
+_DELIVERED = {"shootdown": "until the last target begins to drop the translation"}
+_BEGUN = "until the last target runs what it is asked for"
 _FITTED = "least squares; the shape that best predicts points left out"
 
 
@@ -113,12 +115,12 @@ def fit_issuers(points: Sequence[Point]) -> dict[str, tuple[Fit, ...]]:
 
 def _print(console: Console, title: str, points: Sequence[Point], fitted: Mapping[str, Sequence[Fit]], options: BenchOptions) -> None:
     console.out(title)
-    most = max(one.pes for one in points)
-    parts: list[tuple[str, Table]] = [("mean of a round; delivery: until the last target runs what it is asked for", latency_table(points)),
+    most, delivered = max(one.pes for one in points), _DELIVERED.get(options.benchmark, _BEGUN)
+    parts: list[tuple[str, Table]] = [(f"mean of a round; delivery: {delivered}", latency_table(points)),
                                       ("total: the whole round", percentile_table(points, lambda one: one.total))]
     if any(one.delivery for one in points):
-        parts.append(("delivery: from the start until the last target runs what it is asked for", percentile_table(points, lambda one: one.delivery)))
-    if any(one.operation for one in points):
+        parts.append((f"delivery: from the start {delivered}", percentile_table(points, lambda one: one.delivery)))
+    if any(one.issuers > 1 for one in points):          # else an operation is a round
         parts.append(("operation: of each issuer", percentile_table(points, lambda one: one.operation)))
     parts.append(("phases: median ns and share of all time; a phase ends when the last PE has ended it", phase_table(points)))
     if any(skew.spread.maximum for one in points for skew in one.skews):
@@ -129,6 +131,9 @@ def _print(console: Console, title: str, points: Sequence[Point], fitted: Mappin
     for heading, table in parts:
         console.out(f"\n{heading}", style="bold")
         console.print(table)
+        if heading.startswith("phases"):
+            for family, why in dict.fromkeys((one.family, one.left_out) for one in points if one.left_out):
+                console.out(f"{family}: {why}")
     console.out("\nhistograms of the total, buckets of equal width on a logarithmic scale", style="bold")
     print_histograms(console, [one for one in points if one.pes == most])
     for heading, found in ((f"median of the total against the number of PEs, {_FITTED}", fitted),

@@ -15,9 +15,9 @@ SHORT = {"TLB misses": "TLB", "mispredicted": "mis-\npred.", "barrier wait": "DS
          "spinning": "spin", "waking": "wake", "return": "ERET"}
 
 
-def plain_table(columns: Sequence[tuple[str, bool]]) -> Table:
-    """A table without lines; columns: heading, and whether it is text."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def plain_table(columns: Sequence[tuple[str, bool]], apart: int = 2) -> Table:
+    """A table without lines; columns: heading, and whether it is text. apart: characters between columns."""
+    table = Table(box=None, pad_edge=False, padding=(0, apart, 0, 0))
     for heading, is_text in columns:
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     return table
@@ -53,7 +53,7 @@ def percentile_table(points: Sequence[Point], choose: Callable[[Point], Distribu
 def phase_table(points: Sequence[Point]) -> Table:
     """Median of each phase in ns, and its share of all time."""
     there = [phase for phase in PHASES if any(phase == found.name for one in points for found in one.phases)]
-    table = plain_table((("PEs", False), ("scenario", True), *((phase, False) for phase in there)))
+    table = plain_table((("PEs", False), ("scenario", True), *((phase, False) for phase in there)), apart=1)
     for one in _with_gaps([one for one in points if one.phases], table):
         found = {phase.name: f"{decimals(one.ns(phase.distribution.p50))} {phase.share:4.0%}" for phase in one.phases}
         table.add_row(str(one.pes), one.scenario, *(found.get(phase, "-") for phase in there))

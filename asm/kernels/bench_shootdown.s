@@ -284,6 +284,7 @@ mark_shootdown_complete:
 // Order     tlbi -> dsb nsh -> isb -> the call's flag
 //----------------------------------------------------------------------------------------
 drop_entry:
+mark_drop_entry:
         tlbi    vaae1, x0
         dsb     nsh                             // this PE has dropped the old entry before its answer is seen
         isb                                     // it fetches nothing by the old entry before it answers

@@ -7,7 +7,7 @@ import numpy as np
 
 from sim.benchmarks.attribution import Phase, attribute
 from sim.benchmarks.distribution import Bucket, Distribution, histogram
-from sim.benchmarks.rounds import Cycles, Rounds
+from sim.benchmarks.rounds import PHASES, Cycles, Rounds
 from sim.benchmarks.skew import Skew, skews
 from sim.benchmarks.stack import Stack
 from sim.errors import SimulatorError
@@ -20,7 +20,8 @@ class Sample:
     """What one run gave.
 
     total_cycles: (rounds,). delivery_cycles: (rounds, 1), until the last target was reached, or (rounds, 0) where there is none.
-    operation_cycles: (rounds, issuers), what each issuer's operation took, or (rounds, 0). stacks: of the PEs by their part (INITIATOR, OTHERS, EVERYONE), over the measured rounds.
+    operation_cycles: (rounds, issuers), what each issuer's operation took, or (rounds, 0). stacks: of the PEs by their part
+    (INITIATOR, OTHERS, EVERYONE), over the measured rounds. left_out: why phases are missing, "" where none is.
     """
 
     seed: int
@@ -30,6 +31,7 @@ class Sample:
     rounds: Rounds
     stacks: dict[str, Stack]
     host_seconds: float
+    left_out: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class Point:
 
     family: the scenario without its number of issuers. issuers: PEs that begin an operation in each round, PE 0 and those behind it. rounds: of all seeds together, as many as `total` has values. delivery: until the last target is reached, None where nobody is one.
     operation: of all issuers of all rounds, None where issuers are not told apart. skews: of phases that several PEs end. stacks: all
-    seeds added up.
+    seeds added up. left_out: why phases are missing, "" where none is.
     """
 
     scenario: str
@@ -56,6 +58,7 @@ class Point:
     skews: tuple[Skew, ...]
     stacks: dict[str, Stack]
     host_seconds: float
+    left_out: str = ""
 
     @property
     def label(self) -> str:
@@ -80,7 +83,8 @@ class Point:
             "scenario": self.scenario, "pes": self.pes, "issuers": self.issuers, "clock_hz": self.clock_hz, "seeds": list(self.seeds), "rounds": self.rounds,
             **{name: distribution.to_json(self.clock_hz) if distribution else None for name, distribution in self._distributions},
             "histogram": [{"least_cycles": one.least, "below_cycles": one.bound, "count": one.count} for one in self.buckets],
-            "phases": [one.to_json(self.clock_hz) for one in self.phases], "skew": [one.to_json(self.clock_hz) for one in self.skews],
+            "phases": [one.to_json(self.clock_hz) for one in self.phases], "phases_left_out": self.left_out,
+            "skew": [one.to_json(self.clock_hz) for one in self.skews],
             "stacks": {name: one.to_json() for name, one in self.stacks.items()},
         }
 
@@ -92,6 +96,11 @@ class Point:
                 cycles = getattr(distribution, figure) if distribution else None
                 values[f"{name}_{figure}_cycles"] = cycles
                 values[f"{name}_{figure}_ns"] = None if cycles is None else round(self.ns(cycles), 3)
+        durations = {phase.name: phase for phase in self.phases}
+        for name in PHASES:
+            phase = durations.get(name)
+            values[f"{name}_p50_cycles"] = phase and phase.distribution.p50
+            values[f"{name}_share"] = phase and round(phase.share, 6)
         return values
 
 
@@ -112,7 +121,7 @@ def point(scenario: str, pes: int, clock_hz: int, samples: Sequence[Sample], rou
         total=Distribution.of(total), delivery=Distribution.of(delivery) if len(delivery) else None,
         operation=Distribution.of(operation) if len(operation) else None, buckets=histogram(total), phases=attribute(together),
         skews=skews(together), stacks={name: _add([sample.stacks[name] for sample in samples]) for name in samples[0].stacks},
-        host_seconds=sum(sample.host_seconds for sample in samples))
+        host_seconds=sum(sample.host_seconds for sample in samples), left_out=samples[0].left_out)
 
 
 def _add(stacks: Sequence[Stack]) -> Stack:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware.benchmarks import Benchmark, Samples, benchmark, mark_array
+from firmware.benchmarks import ACKNOWLEDGED, SGI_INTIDS, TLBI_ARRIVED, Benchmark, Samples, benchmark, mark_array
 from firmware.kernels import kernel
+from sim.benchmarks.arrivals import EVENTS as ARRIVAL_EVENTS
+from sim.benchmarks.arrivals import arrivals
 from sim.benchmarks.point import EVERYONE, INITIATOR, OTHERS, Point, Sample, point
 from sim.benchmarks.rounds import Rounds
 from sim.benchmarks.stack import Counters, Stack, stack
@@ -21,13 +23,13 @@ from sim.observers.verdict import EXITED, INTERRUPTED, PAUSED
 from sim.result import Result
 from sim.settings import BUDGET_DEFAULT_CYCLES
 from sim.state.dtypes import STATUS_WFE, STATUS_WFI
-from sim.state.events import EVENT_MARK, EVENT_TLBI_COMPLETE, EVENT_WAKE
+from sim.state.events import EVENT_ACKNOWLEDGED, EVENT_MARK, EVENT_TLBI_COMPLETE, EVENT_WAKE
 from sim.timing.profile import load_profile
 
 ROUNDS_DEFAULT, WARMUP_DEFAULT, SEEDS_DEFAULT = 200, 10, 1
 RAM_BYTES = 256 << 20
 WAKING = ((STATUS_WFI, "cost_wake"), (STATUS_WFE, "cost_wake_wfe"))
-EVENTS = ("tlbi_complete", "wake")      # besides marks, which are always kept
+EVENTS = (*ARRIVAL_EVENTS, "interrupt_acknowledged", "wake")    # besides marks, which are always kept
 BUDGET_OF_A_ROUND_CYCLES, BUDGET_OF_A_PE_CYCLES = 200_000, 20_000
 AFTERWARDS = ("count_right", "sum_scratch", "report_count")     # where a kernel begins to check what was done: what comes then is no round
 
@@ -98,7 +100,9 @@ class Task:
     def _sample(self, seed: int, machine: Machine, result: Result, chosen: Benchmark, constants: Mapping[str, int], counters: tuple[Counters, Counters],
                 events: tuple[int, int], host_seconds: float) -> Sample:
         log = result.events.array()
-        found = chosen.samples(mark_array(chosen, machine.watched, log[log["kind"] == EVENT_MARK]), constants)
+        acknowledged = log[(log["kind"] == EVENT_ACKNOWLEDGED) & (log["aux"] == SGI_INTIDS[chosen.name])]
+        noted = {ACKNOWLEDGED: acknowledged, TLBI_ARRIVED: arrivals(log, machine.state.machine[0], self.pes, self.issuers)}
+        found = chosen.samples(mark_array(chosen, machine.watched, log[log["kind"] == EVENT_MARK], noted), constants)
         if len(found) != 1:
             raise SimulatorError(f"{self.label(seed)}: {len(found)} scenarios ran in place of one")
         stacks: dict[str, Stack] = {}
@@ -125,7 +129,8 @@ def _as_sample(seed: int, found: Samples, stacks: dict[str, Stack], host_seconds
     return Sample(seed=seed, total_cycles=found.total_cycles,
                   delivery_cycles=nobody if found.delivery_cycles is None else found.delivery_cycles[:, None],
                   operation_cycles=nobody if found.operation_cycles is None else found.operation_cycles,
-                  rounds=Rounds(found.phases, found.start_cycles, found.end_cycles), stacks=stacks, host_seconds=host_seconds)
+                  rounds=Rounds(found.phases, found.start_cycles, found.end_cycles), stacks=stacks, host_seconds=host_seconds,
+                  left_out=found.left_out)
 
 
 class _Run:

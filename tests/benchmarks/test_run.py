@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sim.benchmarks.point import EVERYONE, INITIATOR, OTHERS, Point, Sample, point
-from sim.benchmarks.rounds import Rounds
+from sim.benchmarks.rounds import PHASES, Rounds
 from sim.benchmarks.run import Task, run_all
 from sim.benchmarks.stack import ISSUE, Stack
 from sim.benchmarks.variants import tasks_of
@@ -36,6 +36,21 @@ def test_delivery_comes_before_the_end_and_the_dry_run_delivers_nothing(points: 
         one = points[f"ipi {name}"]
         assert one.delivery is not None
         assert one.delivery.count == one.rounds and one.delivery.maximum < one.total.maximum
+
+
+@pytest.mark.parametrize("issuers", ["1 issuer", "3 issuers"])
+def test_a_shootdown_is_delivered_before_it_is_complete_and_by_tlbi_sooner(points: dict[str, Point], issuers: str) -> None:
+    tlbi, ipi = points[f"shootdown tlbi, {issuers}"], points[f"shootdown ipi, {issuers}"]
+    assert tlbi.delivery is not None and ipi.delivery is not None
+    assert 0 < tlbi.delivery.minimum and tlbi.delivery.maximum < tlbi.total.minimum and ipi.delivery.maximum < ipi.total.minimum
+    assert tlbi.delivery.p50 < ipi.delivery.p50
+    assert [phase.name for phase in tlbi.phases] == ["initiate", "deliver", "release"] and "nothing is entered" in tlbi.left_out
+
+
+@pytest.mark.parametrize("name", ["ipi normal IPI", "ipi broadcast IPI", "ipi broadcast IPI with lock", "rendezvous tree", "rendezvous wfe",
+                                  "rendezvous counters", "shootdown ipi, 1 issuer", "shootdown ipi, 3 issuers"])
+def test_whoever_is_interrupted_has_all_seven_phases(points: dict[str, Point], name: str) -> None:
+    assert tuple(phase.name for phase in points[name].phases) == PHASES and points[name].left_out == ""
 
 
 def test_another_pe_costs_more_than_oneself_and_all_more_than_one(points: dict[str, Point]) -> None:

@@ -2,17 +2,19 @@
 import numpy as np
 import pytest
 
-from firmware.benchmarks import ABSENT, IPI_SCENARIOS, Benchmark, benchmark, benchmarks, mark_array
+from firmware.benchmarks import ABSENT, IPI_SCENARIOS, NOTED, Benchmark, benchmark, benchmarks, mark_array
 from firmware.kernels import kernel
 from firmware.rendezvous import MARK_DTYPE
 from sim.errors import SimulatorError, UserError
 
 Mark = tuple[int, int, str]
+PHASES = ("initiate", "deliver", "enter", "acknowledge", "act", "release", "exit")
 
 
 def marks_of(chosen: Benchmark, rows: list[Mark]) -> np.ndarray:
-    """Marks in the order given, their names without mark_."""
-    return np.array([(cycle, pe, chosen.marks.index(f"mark_{name}")) for cycle, pe, name in rows], MARK_DTYPE)
+    """Marks in the order given, their names without mark_; and what is noted beside marks."""
+    names = [*(name.removeprefix("mark_") for name in chosen.marks), *NOTED]
+    return np.array([(cycle, pe, names.index(name)) for cycle, pe, name in rows], MARK_DTYPE)
 
 
 def constants_of(chosen: Benchmark, pes: int, rounds: int, warmup: int, **options: int) -> dict[str, int]:
@@ -20,15 +22,18 @@ def constants_of(chosen: Benchmark, pes: int, rounds: int, warmup: int, **option
 
 
 def ipi_round(start: int, scenario: int, pes: int) -> list[Mark]:
-    """Starts at `start`; PE n is reached 100 * n later, begins after 10 more, has done after another 5; the call ends at 1,000."""
+    """Starts at `start`; PE n is reached 100 * n later, reads ICC_IAR1_EL1 after 4 more and begins after another 6, has done after another 5 and
+    leaves after 9 more. PE 0 knows it after 980; the call ends after 1,000."""
     rows: list[Mark] = [(start, 0, "call_start")]
     if scenario == 1:
-        rows.append((start + 7, 0, "function"))
+        rows += [(start + 7, 0, "function"), (start + 9, 0, "self_ran")]
     if scenario > 1:
         rows.append((start + 20, 0, "single_sent" if scenario == 2 else "many_sent"))
         for pe in range(1, pes if scenario > 2 else 2):
-            rows += [(start + 100 * pe, pe, "taken"), (start + 100 * pe + 10, pe, "function_lock" if scenario == 4 else "function"),
-                     (start + 100 * pe + 15, pe, "call_ran")]
+            rows += [(start + 100 * pe, pe, "taken"), (start + 100 * pe + 4, pe, "interrupt_acknowledged"),
+                     (start + 100 * pe + 10, pe, "function_lock" if scenario == 4 else "function"),
+                     (start + 100 * pe + 15, pe, "call_ran"), (start + 100 * pe + 24, pe, "queue_done")]
+        rows.append((start + 980, 0, "single_called" if scenario == 2 else "many_called"))
     return [*rows, (start + 1000, 0, "call_done")]
 
 
@@ -42,11 +47,25 @@ def test_the_five_scenarios_are_told_apart_and_the_warm_up_is_left_out() -> None
     delivery = [None if samples.delivery_cycles is None else samples.delivery_cycles.tolist() for samples in scenarios]
     assert delivery == [None, [7, 7], [110, 110], [310, 310], [310, 310]]
     normal = scenarios[2]
-    assert normal.phases == ("initiate", "deliver", "enter", "act", "exit")
-    assert (normal.end_cycles[0] - normal.start_cycles[0])[:2].tolist() == [
-        [20, ABSENT - normal.start_cycles[0], ABSENT - normal.start_cycles[0], ABSENT - normal.start_cycles[0], 1000],
-        [ABSENT - normal.start_cycles[0], 100, 110, 115, ABSENT - normal.start_cycles[0]]]
+    assert normal.phases == PHASES and normal.left_out == ""
+    since = np.where(normal.end_cycles == ABSENT, ABSENT, normal.end_cycles - normal.start_cycles[:, None, None])
+    assert since[0, :2].tolist() == [[20, ABSENT, ABSENT, ABSENT, ABSENT, 980, 1000], [ABSENT, 100, 104, 110, 115, ABSENT, 124]]
     assert (normal.end_cycles[:, 2:] == ABSENT).all()
+
+
+def test_phases_that_a_scenario_does_not_have_are_left_out_and_it_says_why() -> None:
+    chosen = benchmark("ipi")
+    rows = [row for number in range(5) for row in ipi_round(10_000 * number, number, 3)]
+    scenarios = chosen.samples(marks_of(chosen, rows), constants_of(chosen, 3, rounds=1, warmup=0))
+    assert [samples.phases for samples in scenarios[:2]] == [("exit",), ("initiate", "act", "exit")]
+    assert [bool(samples.left_out) for samples in scenarios] == [samples.phases != PHASES for samples in scenarios]
+
+
+def test_without_the_reads_of_icc_iar1_nothing_is_said_of_them() -> None:
+    chosen = benchmark("ipi")
+    rows = [row for row in ipi_round(0, 3, 3) if row[2] != "interrupt_acknowledged"]
+    (samples,) = chosen.samples(marks_of(chosen, rows), constants_of(chosen, 3, rounds=1, warmup=0, scenarios=0b01000))
+    assert samples.phases == tuple(phase for phase in PHASES if phase != "enter") and samples.rounds == 1
 
 
 def test_scenarios_that_were_left_out_are_not_reported() -> None:
@@ -59,7 +78,7 @@ def test_scenarios_that_were_left_out_are_not_reported() -> None:
 def test_a_run_that_ended_early_is_reported_up_to_its_last_complete_round() -> None:
     chosen = benchmark("ipi")
     rows = [row for number in range(3) for row in ipi_round(10_000 * number, 3, 3)]
-    lost = rows[:-2]                            # the last PE's end of its function, and the end of the call
+    lost = rows[:-3]                            # the last PE's end of its handler, and the end of the call
     for rows_left, rounds in ((rows, 2), (lost, 1), (rows[:5], 0), ([], 0)):
         (samples,) = chosen.samples(marks_of(chosen, rows_left), constants_of(chosen, 3, rounds=5, warmup=1, scenarios=0b01000))
         assert samples.rounds == rounds and len(samples.end_cycles) == rounds
@@ -94,16 +113,39 @@ def test_a_rendezvous_gives_every_pe_its_phases(barrier: str) -> None:
 
 @pytest.mark.parametrize(("how", "sent"), [(0, "tlbi_sent"), (1, "many_sent")])
 def test_a_shootdown_lasts_from_the_first_issuer_to_the_last(how: int, sent: str) -> None:
+    """Two issuers; the third PE is reached by PE 1 last, each issuer by the other."""
     chosen = benchmark("shootdown")
     rows: list[Mark] = []
     for number in range(2):
         base = 1000 * number
         rows += [(base + 5 * pe, pe, "shootdown_start") for pe in range(2)] + [(base + 50 + pe, pe, sent) for pe in range(2)]
+        for pe in range(3):
+            if how == 0:
+                rows.append((base + 60 + pe, pe, "tlbi_arrived"))
+            for call in range(how * (1 if pe < 2 else 2)):
+                rows += [(base + 60 + 20 * call + pe + late, pe, name) for late, name in (
+                    (0, "taken"), (1, "interrupt_acknowledged"), (4, "drop_entry"), (8, "call_ran"), (9, "queue_done"))]
         rows += [(base + 100 + 20 * pe, pe, "shootdown_complete") for pe in range(2)]
+    rows.sort(key=lambda row: row[0])
     (samples,) = chosen.samples(marks_of(chosen, rows), constants_of(chosen, 3, rounds=1, warmup=1, how=how, issuers=2))
     assert samples.operation_cycles is not None and samples.operation_cycles.tolist() == [[100, 115]]
-    assert (samples.start_cycles.tolist(), samples.total_cycles.tolist(), samples.delivery_cycles) == ([1000], [120], None)
-    assert samples.end_cycles.tolist() == [[[1050, 1100], [1051, 1120], [ABSENT, ABSENT]]]
+    assert (samples.start_cycles.tolist(), samples.total_cycles.tolist()) == ([1000], [120])
+    assert samples.delivery_cycles is not None and samples.delivery_cycles.tolist() == [86 if how else 62]
+    if how == 0:
+        assert samples.phases == ("initiate", "deliver", "release") and samples.left_out
+        assert samples.end_cycles.tolist() == [[[1050, 1060, 1100], [1051, 1061, 1120], [ABSENT, 1062, ABSENT]]]
+    else:
+        # an issuer left its handler before it knew that its own operation was complete: no phase ends before the one before it
+        assert samples.phases == PHASES and not samples.left_out
+        assert samples.end_cycles.tolist() == [[[1050, 1060, 1061, 1064, 1068, 1100, 1100], [1051, 1061, 1062, 1065, 1069, 1120, 1120],
+                                                [ABSENT, 1082, 1083, 1086, 1090, ABSENT, 1091]]]
+
+
+def test_a_shootdown_of_which_nobody_knows_when_tlbis_arrive_has_no_delivery() -> None:
+    chosen = benchmark("shootdown")
+    rows: list[Mark] = [(0, 0, "shootdown_start"), (10, 0, "tlbi_sent"), (90, 0, "shootdown_complete")]
+    (samples,) = chosen.samples(marks_of(chosen, rows), constants_of(chosen, 3, rounds=1, warmup=0))
+    assert samples.phases == ("initiate", "release") and samples.delivery_cycles is None and samples.total_cycles.tolist() == [90]
 
 
 def test_the_log_is_translated_by_name_and_foreign_marks_are_left_out() -> None:
@@ -112,6 +154,8 @@ def test_the_log_is_translated_by_name_and_foreign_marks_are_left_out() -> None:
     marks = mark_array(chosen, ["mark_foreign", "mark_taken", "mark_exited"], events)
     assert marks.tolist() == [(7, 1, chosen.marks.index("mark_taken")), (9, 2, chosen.marks.index("mark_exited"))]
     assert len(mark_array(chosen, [], events[:0])) == 0
+    noted = mark_array(chosen, ["mark_taken"], events[1:2], {"interrupt_acknowledged": events[:1]})
+    assert noted.tolist() == [(8, 0, chosen.marks.index("mark_taken")), (7, 1, len(chosen.marks) + NOTED.index("interrupt_acknowledged"))]
 
 
 def test_every_benchmark_names_a_kernel_that_takes_its_options_and_holds_its_marks() -> None:
