@@ -123,8 +123,9 @@ def _print(console: Console, title: str, points: Sequence[Point], fitted: Mappin
     if any(one.issuers > 1 for one in points):          # else an operation is a round
         parts.append(("operation: of each issuer", percentile_table(points, lambda one: one.operation)))
     parts.append(("phases: median ns and share of all time; a phase ends when the last PE has ended it", phase_table(points)))
-    if any(skew.spread.maximum for one in points for skew in one.skews):
-        parts.append(("skew: how far the PEs are apart at the end of a phase", skew_table(points)))
+    widest = [one for one in points if one.pes == most]
+    if any(skew.spread.maximum for one in widest for skew in one.skews):
+        parts.append(("skew: how far the PEs are apart at the end of a phase, on the most PEs; --json has all", skew_table(widest)))
     unseen = [name for name in points[0].stacks["all"].unseen]
     within = f"; within issue: {', '.join(unseen)}" if unseen else ""
     parts.append((f"where the cycles of a round went{within}", stack_table(points)))
@@ -135,7 +136,7 @@ def _print(console: Console, title: str, points: Sequence[Point], fitted: Mappin
             for family, why in dict.fromkeys((one.family, one.left_out) for one in points if one.left_out):
                 console.out(f"{family}: {why}")
     console.out("\nhistograms of the total, buckets of equal width on a logarithmic scale", style="bold")
-    print_histograms(console, [one for one in points if one.pes == most])
+    print_histograms(console, widest)
     for heading, found in ((f"median of the total against the number of PEs, {_FITTED}", fitted),
                            (f"mean of an operation against the number of issuers, {_FITTED}", fit_issuers(points))):
         if any(found.values()):

@@ -1,4 +1,4 @@
-"""How latency grows with the number of PEs: least squares over four shapes, and which of them predicts best.
+"""How latency grows with the number of PEs: least squares over five shapes, and which of them predicts best.
 
 A shape is judged by what it says of each point when it is fitted to the others (leave-one-out), not by R² alone, which never falls when a
 term is added. Fitted by numpy.linalg.lstsq. Leave-one-out residual = residual / (1 - leverage): D. M. Allen, Technometrics 16 (1974).
@@ -14,8 +14,9 @@ from sim.errors import SimulatorError
 
 Values = npt.NDArray[np.float64]
 #: Terms of each shape, simplest first, as text with n for the number of PEs.
-SHAPES = {"constant": ("1",), "linear": ("1", "n"), "n log n": ("1", "n", "n log2 n"), "quadratic": ("1", "n", "n^2")}
-_TERMS: Mapping[str, Callable[[Values], Values]] = {"1": np.ones_like, "n": lambda n: n, "n log2 n": lambda n: n * np.log2(n), "n^2": np.square}
+SHAPES = {"constant": ("1",), "linear": ("1", "n"), "log n": ("1", "log2 n"), "n log n": ("1", "n", "n log2 n"), "quadratic": ("1", "n", "n^2")}
+_TERMS: Mapping[str, Callable[[Values], Values]] = {"1": np.ones_like, "n": lambda n: n, "log2 n": np.log2, "n log2 n": lambda n: n * np.log2(n),
+                                                    "n^2": np.square}
 POINTS_LEAST = 3                        # through two points there is always a line
 NEAR = 0.005
 _TEXT_DECIMALS = 6                      # of a nanosecond: what is smaller is rounding

@@ -38,7 +38,7 @@ def test_a_pe_that_looks_all_the_time_finds_each_tlbi_when_it_arrives(profile: s
     for pe in range(1, pes):
         said, seen = found["cycle"][found["pe"] == pe], done["cycle"][done["pe"] == pe].astype(np.int64)
         assert len(said) == len(seen) == rounds
-        late = (seen - said)[said > seen[0]]    # before, the PE still sleeps in the idle loop
+        late = (seen - said)[said > seen[1]]    # before, the PE still sleeps in the idle loop, or is on its way out of it
         assert len(late) >= 3
         slack = A_BLOCK_CYCLES if fidelity != "fast" else int(machine.state.machine[0]["quantum_cycles"])
         assert (late >= 0).all() and (late <= slack).all(), (pe, late)

@@ -10,6 +10,7 @@ PES = (2, 4, 8, 16, 32, 64, 128)
 
 @pytest.mark.parametrize(("shape", "law", "factors"), [
     ("linear", lambda n: 300 + 12.5 * n, (300, 12.5)),
+    ("log n", lambda n: 300 + 45 * np.log2(n), (300, 45)),
     ("n log n", lambda n: 300 + 2 * n + 5 * n * np.log2(n), (300, 2, 5)),
     ("quadratic", lambda n: 300 + 2 * n + 0.5 * n * n, (300, 2, 0.5)),
 ])
@@ -48,9 +49,9 @@ def test_the_error_is_that_of_leaving_each_point_out() -> None:
 def test_two_points_have_no_fit_and_three_only_lines_that_mean_something() -> None:
     assert fits((2, 4), (1.0, 2.0)) == ()
     three = fits((2, 4, 8), (10.0, 21.0, 39.0))
-    assert [fit.shape for fit in three[:2]] == ["linear", "constant"]
+    assert [fit.shape for fit in three[:3]] == ["linear", "log n", "constant"]
     assert three[0].error_cycles is not None
-    assert [fit.error_cycles for fit in three[2:]] == [None, None]
+    assert [fit.error_cycles for fit in three[3:]] == [None, None]
 
 
 def test_what_does_not_grow_is_constant() -> None:
