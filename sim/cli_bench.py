@@ -15,7 +15,7 @@ from sim.arch.memory_map import PES_MAX
 from sim.benchmarks.fit import POINTS_LEAST, Fit, fits
 from sim.benchmarks.numbers import pe_numbers
 from sim.benchmarks.point import Point
-from sim.benchmarks.run import ROUNDS_DEFAULT, SEEDS_DEFAULT, WARMUP_DEFAULT, Task, run_all
+from sim.benchmarks.run import ROUNDS_DEFAULT, SEEDS_DEFAULT, WARMUP_DEFAULT, Task, has_lse, run_all
 from sim.benchmarks.variants import tasks_of
 from sim.cli_bench_tables import fit_table, latency_table, percentile_table, phase_table, print_histograms, skew_table, stack_table
 from sim.cli_compare import check_count, check_writable, processes, wide_console
@@ -48,6 +48,7 @@ class BenchOptions:
     csv: Path | None = None
     plot: Path | None = None
     jobs: int | None = None
+    lse: bool | None = None
 
 
 def execute_bench(options: BenchOptions) -> int:
@@ -60,7 +61,7 @@ def execute_bench(options: BenchOptions) -> int:
         raise UserError(f"--fidelity {options.fidelity!r}: choose {', '.join(FIDELITIES)}")
     tasks = tasks_of(options.benchmark, options.given, numbers, Task(
         benchmark=options.benchmark, scenario="", family="", pes=PES_LEAST, profile=options.profile, fidelity=options.fidelity, rounds=options.rounds,
-        warmup=options.warmup, seeds=tuple(range(options.seed, options.seed + options.seeds))))
+        warmup=options.warmup, seeds=tuple(range(options.seed, options.seed + options.seeds)), lse=options.lse))
     if options.plot is not None and options.plot.suffix.lower() not in PICTURES:
         raise UserError(f"--plot {options.plot}: end its name in {', '.join(PICTURES)}")
     for path in (options.json, options.csv, options.plot):
@@ -91,7 +92,15 @@ def describe(options: BenchOptions, profile: Profile) -> str:
     """What was measured, and that the warm-up was dropped."""
     warmup = f"after {options.warmup} of warm-up, which are left out" if options.warmup else "without warm-up"
     seeds = f"seed {options.seed}" if options.seeds == 1 else f"seeds {options.seed} to {options.seed + options.seeds - 1}"
-    return f"{options.rounds} rounds {warmup}, {seeds}; {profile.name} at {profile.clock_hz / 1e6:g} MHz, {options.fidelity}"
+    return f"{options.rounds} rounds {warmup}, {seeds}; {profile.name} at {profile.clock_hz / 1e6:g} MHz, {options.fidelity}\natomics by {atomics(options, profile)}"
+
+
+def atomics(options: BenchOptions, profile: Profile) -> str:
+    """By which instructions the kernel changes a word that PEs share, and why."""
+    core = has_lse(profile)
+    uses = core if options.lse is None else options.lse
+    why = "as asked for" if options.lse is not None else f"as {profile.name} has {'it' if core else 'no FEAT_LSE'}"
+    return f"{'FEAT_LSE' if uses else 'LDXR and STXR'}, {why}"
 
 
 def fit_scenarios(points: Sequence[Point]) -> dict[str, tuple[Fit, ...]]:
@@ -154,6 +163,7 @@ def to_json(options: BenchOptions, profile: Profile, points: Sequence[Point], fi
         "benchmark": options.benchmark,
         "arguments": {"pes": sorted({one.pes for one in points}), "profile": profile.name,
                       "rounds": options.rounds, "warmup": options.warmup, "seed": options.seed, "seeds": options.seeds, "fidelity": options.fidelity,
+                      "lse": has_lse(profile) if options.lse is None else options.lse,
                       **{name: text for name, text in options.given.items() if text is not None}},
         "points": [one.to_json() for one in points],
         "fits": {scenario: [fit.to_json(profile.clock_hz) for fit in found] for scenario, found in fitted.items()},

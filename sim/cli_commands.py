@@ -187,6 +187,7 @@ BenchJson = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="
 BenchCsv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the percentiles as CSV.")]
 BenchPlot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .png or .svg.")]
 BenchJobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Processes; default one for each processor.")]
+BenchLse = Annotated[bool | None, typer.Option("--lse/--no-lse", help="Atomics by FEAT_LSE, or by LDXR and STXR; default what the profile's core has.")]
 
 
 def _bench(benchmark: str, given: dict[str, str | None], **options: Any) -> Action:
@@ -199,41 +200,41 @@ def _bench(benchmark: str, given: dict[str, str | None], **options: Any) -> Acti
 def bench_ipi(
     pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
     warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
-    plot: BenchPlot = None, jobs: BenchJobs = None,
+    plot: BenchPlot = None, jobs: BenchJobs = None, lse: BenchLse = None,
     idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What the other PEs do meanwhile.")] = None,
     target: Annotated[str | None, typer.Option(metavar="N", help="The PE that the normal IPI goes to.")] = None,
     self_: Annotated[str | None, typer.Option("--self", metavar="call|sgi", help="How PE 0 calls itself: as Linux, or by an SGI.")] = None,
 ) -> Action:
     """Linux's IPI benchmark: dry run, self, one target, broadcast, broadcast with lock; delivery and total."""
     return _bench("ipi", {"idle": idle, "target": target, "self": self_}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
-                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)
+                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
 @bench.command(name="rendezvous")
 def bench_rendezvous(
     pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
     warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
-    plot: BenchPlot = None, jobs: BenchJobs = None,
+    plot: BenchPlot = None, jobs: BenchJobs = None, lse: BenchLse = None,
     barrier: Annotated[str | None, typer.Option(metavar="B,B...", help="How PEs meet: counters (default), tree, wfe.")] = None,
     idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What the other PEs do meanwhile.")] = None,
 ) -> Action:
     """One PE gathers all others by SGI, all act, all go on."""
     return _bench("rendezvous", {"barrier": barrier, "idle": idle}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
-                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)
+                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
 @bench.command(name="shootdown")
 def bench_shootdown(
     pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
     warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
-    plot: BenchPlot = None, jobs: BenchJobs = None,
+    plot: BenchPlot = None, jobs: BenchJobs = None, lse: BenchLse = None,
     how: Annotated[str | None, typer.Option(metavar="H,H...", help="tlbi: broadcast TLBI; ipi: a call of every PE; default both.")] = None,
     issuers: Annotated[str | None, typer.Option(metavar="N,N...", help="PEs that do so at once, each with a page of its own; default 1.")] = None,
     idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What PEs do that have nothing to do.")] = None,
 ) -> Action:
     """A translation is taken away on every PE: by a broadcast TLBI and by IPI, by one PE or by several at once."""
     return _bench("shootdown", {"how": how, "issuers": issuers, "idle": idle}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
-                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs)
+                  warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
 @app.command()

@@ -24,7 +24,7 @@ from sim.result import Result
 from sim.settings import BUDGET_DEFAULT_CYCLES
 from sim.state.dtypes import STATUS_WFE, STATUS_WFI
 from sim.state.events import EVENT_ACKNOWLEDGED, EVENT_MARK, EVENT_TLBI_COMPLETE, EVENT_WAKE
-from sim.timing.profile import load_profile
+from sim.timing.profile import Profile, load_profile
 
 ROUNDS_DEFAULT, WARMUP_DEFAULT, SEEDS_DEFAULT = 200, 10, 1
 RAM_BYTES = 256 << 20
@@ -34,9 +34,22 @@ BUDGET_OF_A_ROUND_CYCLES, BUDGET_OF_A_PE_CYCLES = 200_000, 20_000
 AFTERWARDS = ("count_right", "sum_scratch", "report_count")     # where a kernel begins to check what was done: what comes then is no round
 
 
+def has_lse(profile: Profile) -> bool:
+    """Whether the core of a profile has FEAT_LSE.
+
+    A profile does not say so itself, since the simulator has the instructions on every one. It says whether the core has FEAT_RDM, and both
+    are part of Armv8.1 and of what came after it: DDI 0487, "Architecture extensions".
+    """
+    return profile.identity.rdm
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one process does at a time. scenario: its name; family: the same without the number of issuers. values: options of the benchmark."""
+    """What one process does at a time.
+
+    scenario: its name; family: the same without the number of issuers. values: options of the benchmark. lse: whether the kernel has single
+    atomic instructions; None: if the profile's core has them.
+    """
 
     benchmark: str
     scenario: str
@@ -48,6 +61,12 @@ class Task:
     rounds: int = ROUNDS_DEFAULT
     warmup: int = WARMUP_DEFAULT
     seeds: tuple[int, ...] = (0,)
+    lse: bool | None = None
+
+    @property
+    def uses_lse(self) -> bool:
+        """Whether the kernel has single atomic instructions."""
+        return has_lse(load_profile(self.profile)) if self.lse is None else self.lse
 
     @property
     def constants(self) -> dict[str, int]:
@@ -73,6 +92,11 @@ class Task:
         words = [word for name, option in chosen.options.items() for word, value in (option.choices or {}).items() if values.get(name) == value]
         return next((name for name in starts if any(f"_{word}_" in name for word in words)), starts[0])
 
+    def build_constants(self, seed: int) -> dict[str, int]:
+        """Everything that the kernel's source can name."""
+        return build_constants(kernel(benchmark(self.benchmark).kernel), pes=self.pes, ram_bytes=RAM_BYTES, seed=seed, rounds=self.rounds,
+                               warmup=self.warmup, defined={**self.constants, "LSE": int(self.uses_lse)})
+
     def run(self) -> Point:
         """All seeds."""
         samples = [self.sample(seed) for seed in self.seeds]
@@ -82,7 +106,8 @@ class Task:
         """One run. Raises SimulatorError unless it ends as its kernel promises, with every round in the log."""
         chosen = benchmark(self.benchmark)
         built_in = kernel(chosen.kernel)
-        constants = build_constants(built_in, pes=self.pes, ram_bytes=RAM_BYTES, seed=seed, rounds=self.rounds, warmup=self.warmup, defined=self.constants)
+        constants = build_constants(built_in, pes=self.pes, ram_bytes=RAM_BYTES, seed=seed, rounds=self.rounds, warmup=self.warmup, 
+                                    defined={**self.constants, "LSE": int(self.uses_lse)})
         image = build_image(built_in, constants, ())
         after = [name for name in AFTERWARDS if name in image.symbols][:1]
         machine = Machine(pes=self.pes, profile=self.profile, seed=seed, ram_bytes=RAM_BYTES, interleaving=self.fidelity, events=EVENTS, **built_in.machine)
@@ -119,7 +144,7 @@ class Task:
 
     def label(self, seed: int) -> str:
         """The run, in words, for messages about it."""
-        constants = " ".join(f"--define {name}={value}" for name, value in self.constants.items())
+        constants = " ".join(f"--define {name}={value}" for name, value in {**self.constants, "LSE": int(self.uses_lse)}.items())
         return (f"bench {self.benchmark}, {self.scenario} on {self.pes} PEs (quiesce run {benchmark(self.benchmark).kernel} --pes {self.pes} --profile "
                 f"{self.profile} --fidelity {self.fidelity} --seed {seed} --rounds {self.rounds} --warmup {self.warmup} {constants})")
 

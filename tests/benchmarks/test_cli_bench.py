@@ -88,6 +88,16 @@ def test_seeds_are_added_up(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
+    (["--profile", "cortex-a72"], "atomics by LDXR and STXR, as cortex-a72 has no FEAT_LSE\n"),
+    (["--profile", "cortex-a72", "--lse"], "atomics by FEAT_LSE, as asked for\n"),
+    ([], "atomics by FEAT_LSE, as neoverse-n1 has it\n"),
+])
+def test_by_which_instructions_a_kernel_adds_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["bench", "rendezvous", "--pes", "2", *QUICK, *arguments]) == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
     (["ipi", "--pes", "1..8"], "--pes '1..8': each must be from 2 to 256"),
     (["ipi", "--pes", "8..512"], "each must be from 2 to 256"),
     (["ipi", "--pes", "some"], "--pes 'some'"),

@@ -1,15 +1,20 @@
 """Runs of the benchmarks, end to end: every round is there, what must add up does, and a run that ends otherwise has no figures."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from firmware.benchmarks import benchmark, mark_array
+from firmware.kernels import kernel
 from sim.benchmarks.point import EVERYONE, INITIATOR, OTHERS, Point, Sample, point
 from sim.benchmarks.rounds import PHASES, Rounds
-from sim.benchmarks.run import Task, run_all
+from sim.benchmarks.run import Task, has_lse, run_all
 from sim.benchmarks.stack import ISSUE, Stack
 from sim.benchmarks.variants import tasks_of
 from sim.errors import SimulatorError
-from sim.experiments.kernel_build import build_constants, build_image
+from sim.experiments.kernel_build import build_image
 from sim.machine import Machine
+from sim.timing.profile import load_profile, profile_names
 
 ROUNDS, WARMUP, PES = 12, 3, 4
 LIKE = Task("ipi", "", "", PES, rounds=ROUNDS, warmup=WARMUP, seeds=(1, 2))
@@ -89,16 +94,46 @@ def test_looking_at_the_counters_changes_nothing() -> None:
     """The same kernel run through without a stop ends at the same cycle as the run that was looked at."""
     task = tasks_of("rendezvous", {"barrier": "tree"}, (PES,), LIKE)[0]
     looked_at = task.sample(seed=5)
-    from firmware.benchmarks import benchmark, mark_array
-    from firmware.kernels import kernel
-
     chosen, built_in = benchmark("rendezvous"), kernel("bench_rendezvous")
-    constants = build_constants(built_in, pes=PES, ram_bytes=256 << 20, seed=5, rounds=ROUNDS, warmup=WARMUP, defined=task.constants)
+    constants = task.build_constants(seed=5)
     machine = Machine(pes=PES, profile=task.profile, seed=5).load(build_image(built_in, constants, ()), marks=chosen.marks)
     result = machine.run()
     straight = chosen.samples(mark_array(chosen, machine.watched, result.events.of("mark")), constants)[0]
     assert (straight.start_cycles == looked_at.rounds.start_cycles).all()
     assert (straight.end_cycles == looked_at.rounds.end_cycles).all()
+
+
+#: (mask, value) of the atomic memory operations, of CAS and of CASP: DDI 0487, "Loads and Stores".
+LSE_WORDS = ((0x3B20_0C00, 0x3820_0000), (0x3FA0_7C00, 0x08A0_7C00), (0xBFA0_7C00, 0x0820_7C00))
+
+
+def lse_instructions(task: Task) -> int:
+    """How many there are in the kernel that a task runs."""
+    image = build_image(kernel(benchmark(task.benchmark).kernel), task.build_constants(0), ())
+    words = np.frombuffer(image.segments[0].data[:len(image.segments[0].data) // 4 * 4], "<u4")
+    return int(sum(np.count_nonzero(words & mask == value) for mask, value in LSE_WORDS))
+
+
+@pytest.mark.parametrize("name", ["ipi", "rendezvous", "shootdown"])
+def test_a_core_of_armv8_0_gets_no_atomic_instructions_and_a_user_can_have_it_otherwise(name: str) -> None:
+    (task, *_) = tasks_of(name, {}, (PES,), LIKE)
+    counts = {(profile, lse): lse_instructions(replace(task, profile=profile, lse=lse))
+              for profile in ("cortex-a53", "cortex-a72", "cortex-a76", "thunderx2-like") for lse in (None, False, True)}
+    with_lse = counts["cortex-a76", None]
+    assert with_lse > 0
+    for (profile, lse), count in counts.items():
+        assert count == (0 if lse is False or lse is None and profile in ("cortex-a53", "cortex-a72") else with_lse)
+
+
+def test_every_built_in_core_but_those_of_armv8_0_has_feat_lse() -> None:
+    assert {name for name in profile_names() if not has_lse(load_profile(name))} == {"cortex-a53", "cortex-a72"}
+
+
+def test_exclusives_take_another_time_than_atomics() -> None:
+    """Same rounds, same actions, another number of cycles: the choice reaches the kernel that runs."""
+    (task, *_) = tasks_of("rendezvous", {}, (PES,), LIKE)
+    with_lse, without = (replace(task, profile="cortex-a72", lse=lse).sample(1).total_cycles for lse in (True, False))
+    assert (replace(task, profile="cortex-a72").sample(1).total_cycles == without).all() and with_lse.sum() != without.sum()
 
 
 def test_the_number_of_processes_changes_nothing() -> None:
