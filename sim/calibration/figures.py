@@ -8,10 +8,13 @@ GIVEN, FITTED, PREDICTED = "given", "fitted", "predicted"
 CALL_SOURCE = "L4Re performance page, l4re.org/performance"
 LINE_SOURCE = "github.com/nviennot/core-to-core-latency, README"
 IPI_SOURCE = "Y. Norov, IPI performance benchmark, linux-arm-kernel, 2017-12-19"
-A53_SOURCE = "chipsandcheese.com, Cortex-A53 article"
+A53_SOURCE = "J. Hennessy, D. Patterson, Computer Architecture, 6th edition, 2.6; L1: github.com/ocxtal/insn_bench_aarch64, Raspberry Pi 3"
 A72_SOURCE = "LLVM AArch64SchedA57.td (L1); chipsandcheese.com, Cortex-A72 article (L2)"
 A76_SOURCE = "Cortex-A76 TRM (100798), A5.2.3"
-N1_SOURCE = "WikiChip, Neoverse N1; chipsandcheese.com, Neoverse N1 article"
+N1_SOURCE = "WikiChip, Neoverse N1 (L1, L2); Arm learning path Memory Subsystem, ASCT latency-sweep on AWS Graviton2 (SLC, memory)"
+ROCK_SOURCE = "github.com/ThomasKaiser/sbc-bench, results/41BH: ramlat on the Cortex-A55 and Cortex-A76 of an RK3588"
+V1_SOURCE = "github.com/ocxtal/insn_bench_aarch64, results of AWS Graviton3"
+N2_SOURCE = "LLVM AArch64SchedNeoverseN2.td, LoadLatency"
 TLBI_SOURCE = "A. Arcangeli, arm64 TLBI broadcast, commit 78e8089e: almost linear in the CPUs that issue TLBIs"
 TX2 = "thunderx2-like"
 
@@ -93,18 +96,24 @@ FIGURES = (
     _tlb("main-tlb-miss", "main TLB missed", "cortex-a53", 2048, 20, FITTED, "costs.walk_step_cycles", A53_SOURCE),
     _load("cortex-a72", "l1", 4, 4, A72_SOURCE, "memory.l1d_latency_cycles"),
     _load("cortex-a72", "l2", 18, 21, A72_SOURCE, "memory.l2_latency_cycles"),
+    _load("cortex-a55", "l1", 2, 3, ROCK_SOURCE, "memory.l1d_latency_cycles"),
+    _load("cortex-a55", "slc", 29, 31, ROCK_SOURCE, "memory.slc_latency_cycles"),
+    _load("cortex-a76", "l1", 4, 4, ROCK_SOURCE, "memory.l1d_latency_cycles"),
+    _load("cortex-a76", "l2", 12, 12, ROCK_SOURCE, "memory.l2_latency_cycles"),
     _tlb("l1-tlb-miss", "L1 TLB missed, L2 TLB hit", "cortex-a76", 256, 3, GIVEN, "costs.l2_tlb_hit_cycles", A76_SOURCE),
     _load("neoverse-n1", "l1", 4, 4, N1_SOURCE, "memory.l1d_latency_cycles"),
     _load("neoverse-n1", "l2", 9, 11, N1_SOURCE, "memory.l2_latency_cycles"),
-    _load("neoverse-n1", "slc", 60, 90, N1_SOURCE, "memory.slc_latency_cycles"),
-    _load("neoverse-n1", "dram", 95, 110, N1_SOURCE, "memory.dram_ns", "ns"),
+    _load("neoverse-n1", "slc", 72, 72, N1_SOURCE, "memory.slc_latency_cycles"),
+    _load("neoverse-n1", "dram", 95, 95, N1_SOURCE, "memory.dram_ns", "ns"),
+    _load("neoverse-n2", "l1", 4, 4, N2_SOURCE, "memory.l1d_latency_cycles"),
+    _load("neoverse-v1", "l1", 4, 4, V1_SOURCE, "memory.l1d_latency_cycles"),
     _ipi("dry run", "total", 30, FITTED, "issue_cycles.system_read"),
     _ipi("self-IPI", "delivery", 304, FITTED, "costs.counter_read_cycles"),
     _ipi("self-IPI", "total", 656, PREDICTED),
     _ipi("normal IPI", "delivery", 5_670, FITTED, "costs.wfi_wake_cycles"),
     _ipi("normal IPI", "total", 6_310, PREDICTED),
-    _ipi("broadcast IPI", "total", 23_200, FITTED, "interconnect.sgi_per_target_ns"),
-    _ipi("broadcast IPI with lock", "total", 24_500, PREDICTED),
+    _ipi("broadcast IPI", "total", 23_200, PREDICTED),
+    _ipi("broadcast IPI with lock", "total", 24_500, FITTED, "interconnect.sgi_per_target_ns"),
     Figure("tlbi/slope", "broadcast TLBI: more an issuer", "neoverse-n1", "ns", 1, math.inf, 0.0, PREDICTED, "", TLBI_SOURCE,
            Shootdown("neoverse-n1"), "slope"),
     Figure("tlbi/linear", "the same: R2 of a straight line", "neoverse-n1", "", 0.95, 1.0, 0.0, PREDICTED, "", TLBI_SOURCE,

@@ -15,7 +15,9 @@ PUBLISHED = {
     "line/graviton2-like": (47, 47), "line/neoverse-v1": (46, 46), "line/kunpeng920-like": (72, 72),
     "l1/cortex-a53": (3, 3), "l2/cortex-a53": (13, 13), "micro-tlb-miss/cortex-a53": (2, 2), "main-tlb-miss/cortex-a53": (20, 20),
     "l1/cortex-a72": (4, 4), "l2/cortex-a72": (18, 21), "l1-tlb-miss/cortex-a76": (3, 3), "l1/neoverse-n1": (4, 4), "l2/neoverse-n1": (9, 11),
-    "slc/neoverse-n1": (60, 90), "dram/neoverse-n1": (95, 110),
+    "slc/neoverse-n1": (72, 72), "dram/neoverse-n1": (95, 95),
+    "l1/cortex-a55": (2, 3), "slc/cortex-a55": (29, 31), "l1/cortex-a76": (4, 4), "l2/cortex-a76": (12, 12), "l1/neoverse-n2": (4, 4),
+    "l1/neoverse-v1": (4, 4),
     "ipi/dry-run/total": (30, 30), "ipi/self-IPI/delivery": (304, 304), "ipi/self-IPI/total": (656, 656),
     "ipi/normal-IPI/delivery": (5670, 5670), "ipi/normal-IPI/total": (6310, 6310), "ipi/broadcast-IPI/total": (23_200, 23_200),
     "ipi/broadcast-IPI-with-lock/total": (24_500, 24_500), "tlbi/slope": (1, math.inf), "tlbi/linear": (0.95, 1.0)}

@@ -1,6 +1,8 @@
 """Profiles: every built-in figure has its source, and whatever is wrong in a user's copy is named in one line."""
 
 import re
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.arch.instruction import COST_CLASSES
+from sim.calibration.figures import FIGURES, FITTED, GIVEN
 from sim.errors import UserError
 from sim.timing.profile import PROFILES_DIRECTORY, load_profile, profile_names
 
 COPIED = (PROFILES_DIRECTORY / "cortex-a72.toml").read_text(encoding="utf-8")
-# Places where a figure may come from; a new one belongs here once somebody has looked at it.
-SOURCES = ("estimate", "TRM (", "ARMv8.0", "l4re.org/performance", "chipsandcheese.com", "nviennot/core-to-core-latency", "LLVM AArch64Sched",
-           "product brief", "QEMU hw/arm/virt", "AWS Graviton2", "AWS Graviton3", "WikiChip", "ARMv8.4", "ARMv9.0", "Linux arch/arm64 cputype.h",
-           "lscpu of a Cavium ThunderX2 99xx")
+# Places where a figure may be published; a new one belongs here once somebody has looked at it.
+SOURCES = ("TRM (", "chipsandcheese.com", "nviennot/core-to-core-latency", "LLVM AArch64Sched", "ocxtal/insn_bench_aarch64",
+           "ThomasKaiser/sbc-bench", "Hennessy, D. Patterson", "product brief", "QEMU hw/arm/virt", "AWS Graviton2", "AWS Graviton3", "WikiChip",
+           "Arm learning path", "AnandTech", "Linux arch/arm64 cputype.h", "lscpu of a Cavium ThunderX2 99xx", "ARMv9.0")
+COMMENT = re.compile(r"(published|derived|estimate|fitted by (?P<row>[\w/-]+)): (?P<text>.{4,})")
 BUILT_IN = ["cortex-a53", "cortex-a55", "cortex-a72", "cortex-a76", "graviton2-like", "kunpeng920-like", "neoverse-n1", "neoverse-n2",
             "neoverse-v1", "thunderx2-like"]
 
@@ -42,14 +46,44 @@ def test_the_built_in_profiles_are_those_that_the_documentation_names() -> None:
     assert profile_names() == BUILT_IN
 
 
+def keys(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """The dotted keys of a table and of those in it."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from keys(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def comments(name: str) -> dict[str, re.Match[str]]:
+    """The comment of each figure of a profile, by its key; whatever is no comment as it should be fails."""
+    found, table = {}, ""
+    for line in (PROFILES_DIRECTORY / f"{name}.toml").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            table = line[1:line.index("]")] + "."
+        elif re.match(r"\w+ = ", line) and not line.startswith(("name", "description")):
+            match = COMMENT.fullmatch(line.partition(" # ")[2])
+            assert match is not None, line
+            found[table + line.split(" = ")[0]] = match
+    return found
+
+
 @pytest.mark.parametrize("name", profile_names())
-def test_every_figure_of_a_built_in_profile_states_its_source(name: str) -> None:
-    lines = (PROFILES_DIRECTORY / f"{name}.toml").read_text(encoding="utf-8").splitlines()
-    figures = [line for line in lines if re.match(r"\w+ = ", line) and not line.startswith(("name", "description"))]
-    assert len(figures) > 50
-    for line in figures:
-        _, _, comment = line.partition("# ")
-        assert any(source in comment for source in SOURCES), line
+def test_every_figure_of_a_built_in_profile_says_whether_it_is_published_derived_fitted_or_an_estimate_and_where_from(name: str) -> None:
+    found = comments(name)
+    assert set(found) == set(keys(tomllib.loads((PROFILES_DIRECTORY / f"{name}.toml").read_text(encoding="utf-8")))) - {"name", "description"}
+    for key, match in found.items():
+        if match[1] == "published":
+            assert any(source in match["text"] for source in SOURCES), key
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_what_a_comment_says_was_fitted_was_fitted_by_that_row_and_what_was_given_is_published(name: str) -> None:
+    figures = [figure for figure in FIGURES if figure.profile == name]
+    found = comments(name)
+    assert {(figure.parameter, figure.key) for figure in figures if figure.how == FITTED} == {
+        (key, match["row"]) for key, match in found.items() if match["row"]}
+    assert {found[figure.parameter][1] for figure in figures if figure.how == GIVEN} <= {"published"}
 
 
 def test_geometries_are_those_of_the_reference_manuals() -> None:
