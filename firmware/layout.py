@@ -61,7 +61,7 @@ PC_LOAD = 768
 WORK_OFFSETS = {"PC_WORK": PC_LOAD, "WORK_ENTERED": PC_LOAD + 8, "WORK_RANDOM": PC_LOAD + 16, "WORK_TICKS": PC_LOAD + 24,
                 "WORK_SYSCALLS": PC_LOAD + 32, "WORK_SERRORS": PC_LOAD + 40, "WORK_LOST": PC_LOAD + 48}
 LOAD_OFFSETS = {"LD_HEALED": 0, "LD_TICKS": 8, "LD_SYSCALLS": 16, "LD_SERRORS": 24, "LD_LOST": 32, "LD_FILL_PAGES": 40, "LD_WALK_VA": 48,
-                "LD_WALK_PROMOTIONS": 56, "LD_LAST_VA": 64}
+                "LD_WALK_PROMOTIONS": 56, "LD_LAST_VA": 64, "LD_PROMOTIONS_BEFORE": 72}
 
 # what starts and stops PEs, on the page behind the globals; then the pcpu of each PE by its index, and the boot stack of each
 MP_OFFSETS = {"MP_NCPUS": 0, "MP_APS_STARTED": 8, "MP_APS_READY": 16, "MP_SMP_CPUS": 24, "MP_SMP_STARTED": 32, "MP_BOOTPCPU": 40,
@@ -167,6 +167,7 @@ LOAD_CONSTANTS = {
     "LOAD_SYSCALLS": 2,                                 # calls of a thread between two interrupts
     "LOAD_WALK_BLOCKS": 2, "LOAD_WALK_PASSES": 4,       # 2 MB of memory that is walked beside the run, and how often
     "LOAD_THREAD_STACK_BYTES": 256,
+    "PAGES_BEFORE_PCPU": 0,                             # of kernel memory that are taken before the pages of PEs, which so begin later in their run
 }
 
 TABLES_PA = memory_map.RAM_PA + 0x10_0000

@@ -1,4 +1,5 @@
-// bbm2 — a block is written over a table and back by one store, on PEs that may answer an overlap by a TLB conflict abort.
+// bbm2 — a block is written over a table and back by one store, on PEs that may answer an overlap by a TLB conflict abort. Its pcpus come
+// late in the run (PAGES_BEFORE_PCPU), where TLBIs reach them last.
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"
@@ -9,21 +10,15 @@
         .include "scheme_load.inc"
 
 //----------------------------------------------------------------------------------------
-// prepare_scheme — sizes change by one store; contiguous runs are not formed; pcpus come late in the run, where TLBIs reach them last
+// prepare_scheme — sizes change by one store; contiguous runs are not formed
 //
 // Out       nothing
-// Clobbers  x0-x17, NZCV                    Preserves  x19-x29
+// Clobbers  x0, x1
 // Needs     EL1h, pmap_bootstrap done
 //----------------------------------------------------------------------------------------
 prepare_scheme:
-        push_pair x29, x30
         adr     x1, pmap_update_directly
-        bl      pmap_use_update
-        mov     x0, #0
-        load_constant x1, PAGES_BEFORE_PCPU*PAGE_BYTES
-        bl      kmem_malloc_domainset           // if there is none, the run is not promoted, and the load says so
-        pop_pair x29, x30
-        ret
+        b       pmap_use_update
 
 //----------------------------------------------------------------------------------------
 // enter_scheme — this PE's pcpu moves to its page of kernel memory

@@ -3,12 +3,9 @@
         .include "kernel.inc"
         .include "report.inc"
         .include "pmap.inc"
+        .include "pcpu_place.inc"
 
-.if PES-1
-        .equ    SCHEME_PROMOTIONS, 0
-.else                                           // nobody's pcpu lies in the run
-        .equ    SCHEME_PROMOTIONS, ROUNDS+1
-.endif
+        .equ    SCHEME_PROMOTIONS, PCPUS_OUTSIDE*(ROUNDS+1)
 
         .include "scheme_load.inc"
 

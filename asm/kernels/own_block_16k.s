@@ -315,7 +315,7 @@ own_entry:
         bl      enable_translation
         bl      enter_16k_granule
         load_constant x0, STACK_RUN_VA+STACK_STRIDE_BYTES
-        mov     x1, #STACK_STRIDE_BYTES
+        load_constant x1, STACK_STRIDE_BYTES
         madd    x20, x19, x1, x0
         mov     sp, x20
         load_constant x0, PCPU_RUN_VA

@@ -6,12 +6,9 @@
         .include "park_page.inc"
         .include "park.inc"
         .include "park_select.inc"
+        .include "pcpu_place.inc"
 
-.if PES-1
-        .equ    SCHEME_PROMOTIONS, 0
-.else                                           // nobody's pcpu lies in the run
-        .equ    SCHEME_PROMOTIONS, ROUNDS+1
-.endif
+        .equ    SCHEME_PROMOTIONS, PCPUS_OUTSIDE*(ROUNDS+1)
 
         .include "scheme_load.inc"
 
