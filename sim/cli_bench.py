@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.arch.memory_map import PES_MAX
+from sim.benchmarks.atomics import has_lse
 from sim.benchmarks.fit import POINTS_LEAST, Fit, fits
 from sim.benchmarks.numbers import pe_numbers
 from sim.benchmarks.point import Point
-from sim.benchmarks.run import ROUNDS_DEFAULT, SEEDS_DEFAULT, WARMUP_DEFAULT, Task, has_lse, run_all
+from sim.benchmarks.run import ROUNDS_DEFAULT, SEEDS_DEFAULT, WARMUP_DEFAULT, Task, run_all
 from sim.benchmarks.variants import tasks_of
 from sim.cli_bench_tables import fit_table, latency_table, percentile_table, phase_table, print_histograms, skew_table, stack_table
 from sim.cli_compare import check_count, check_writable, processes, wide_console

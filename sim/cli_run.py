@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from firmware.kernels import Kernel, kernels
 from sim.arch.memory_map import RAM_PA
+from sim.benchmarks.atomics import atomics_of
 from sim.errors import UserError
 from sim.experiments.kernel_build import build_constants, build_image, choose_kernel, parse_size, rendezvous_of
 from sim.loader.image import Image, check_segments
@@ -91,7 +92,7 @@ def execute(options: Options) -> int:
     for path in (options.json, options.events, options.listing):
         check_writable(path)
     _check_periods(options, pes)
-    constants = kernel_constants(chosen, options, pes)
+    constants = kernel_constants(chosen, options, pes, profile)
     image = load_chosen(chosen, options, constants)
     check_segments(image, RAM_PA, settings["ram_bytes"])
     marks = [*(chosen.marks if isinstance(chosen, Kernel) else ()), *options.watch]
@@ -135,10 +136,11 @@ def _check_periods(options: Options, pes: int) -> None:
             raise UserError(f"{name} {period_cycles} concerns all PEs but PE 0, and there is no other: give --pes 2 or more")
 
 
-def kernel_constants(chosen: Kernel | Path, options: Options, pes: int) -> dict[str, int]:
-    """As `sim.experiments.kernel_build.build_constants`, of the options."""
+def kernel_constants(chosen: Kernel | Path, options: Options, pes: int, profile: Profile | None = None) -> dict[str, int]:
+    """As `sim.experiments.kernel_build.build_constants`, of the options. profile: what its core lacks, the kernel of a benchmark does without."""
+    lacking = {} if profile is None else atomics_of(chosen, profile)
     return build_constants(chosen, pes=pes, ram_bytes=parse_size(options.ram), seed=options.seed, rounds=options.rounds, warmup=options.warmup,
-                           defined=_defined(options.define))
+                           defined={**lacking, **_defined(options.define)})
 
 
 def _defined(texts: tuple[str, ...]) -> dict[str, int]:

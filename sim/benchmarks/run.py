@@ -13,18 +13,20 @@ from firmware.benchmarks import ACKNOWLEDGED, SGI_INTIDS, TLBI_ARRIVED, Benchmar
 from firmware.kernels import kernel
 from sim.benchmarks.arrivals import EVENTS as ARRIVAL_EVENTS
 from sim.benchmarks.arrivals import arrivals
+from sim.benchmarks.atomics import has_lse
 from sim.benchmarks.point import EVERYONE, INITIATOR, OTHERS, Point, Sample, point
 from sim.benchmarks.rounds import Rounds
 from sim.benchmarks.stack import Counters, Stack, stack
 from sim.errors import SimulatorError, UserError
-from sim.experiments.kernel_build import build_constants, build_image
+from sim.experiments.kernel_build import build_constants
+from sim.experiments.seeded_build import SEED, seeded_build
 from sim.machine import Machine
 from sim.observers.verdict import EXITED, INTERRUPTED, PAUSED
 from sim.result import Result
 from sim.settings import BUDGET_DEFAULT_CYCLES
 from sim.state.dtypes import STATUS_WFE, STATUS_WFI
 from sim.state.events import EVENT_ACKNOWLEDGED, EVENT_MARK, EVENT_TLBI_COMPLETE, EVENT_WAKE
-from sim.timing.profile import Profile, load_profile
+from sim.timing.profile import load_profile
 
 ROUNDS_DEFAULT, WARMUP_DEFAULT, SEEDS_DEFAULT = 200, 10, 1
 RAM_BYTES = 256 << 20
@@ -32,15 +34,6 @@ WAKING = ((STATUS_WFI, "cost_wake"), (STATUS_WFE, "cost_wake_wfe"))
 EVENTS = (*ARRIVAL_EVENTS, "interrupt_acknowledged", "wake")    # besides marks, which are always kept
 BUDGET_OF_A_ROUND_CYCLES, BUDGET_OF_A_PE_CYCLES = 200_000, 20_000
 AFTERWARDS = ("count_right", "sum_scratch", "report_count")     # where a kernel begins to check what was done: what comes then is no round
-
-
-def has_lse(profile: Profile) -> bool:
-    """Whether the core of a profile has FEAT_LSE.
-
-    A profile does not say so itself, since the simulator has the instructions on every one. It says whether the core has FEAT_RDM, and both
-    are part of Armv8.1 and of what came after it: DDI 0487, "Architecture extensions".
-    """
-    return profile.identity.rdm
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,8 @@ class Task:
         built_in = kernel(chosen.kernel)
         constants = build_constants(built_in, pes=self.pes, ram_bytes=RAM_BYTES, seed=seed, rounds=self.rounds, warmup=self.warmup, 
                                     defined={**self.constants, "LSE": int(self.uses_lse)})
-        image = build_image(built_in, constants, ())
+        words = tuple(sorted((name, value) for name, value in constants.items() if name != SEED))
+        image = seeded_build(built_in.name, True, (), words, takes_seed=True).image(seed)
         after = [name for name in AFTERWARDS if name in image.symbols][:1]
         machine = Machine(pes=self.pes, profile=self.profile, seed=seed, ram_bytes=RAM_BYTES, interleaving=self.fidelity, events=EVENTS, **built_in.machine)
         machine.load(image, marks=[*chosen.marks, *after])

@@ -7,7 +7,7 @@ from pathlib import Path
 _SIM = Path(__file__).resolve().parent.parent
 #: What a result depends on, beside kernel and profile; the rest of `sim` only looks at it.
 _ROOMS = ("arch", "state", "hot", "engine", "devices", "timing", "loader")
-_MODULES = ("build.py", "machine.py", "settings.py", "snapshot.py", "view.py")
+_MODULES = ("build.py", "machine.py", "settings.py", "snapshot.py", "view.py", "experiments/seeded_build.py")
 #: What makes figures of it.
 _FIGURES = ("sim/result.py", "sim/sweeps/measures.py", "sim/benchmarks/distribution.py", "firmware/rendezvous.py", "firmware/benchmarks.py")
 

@@ -10,8 +10,10 @@ from typing import Any
 from firmware.kernels import Kernel, kernel, kernels
 from firmware.layout import LAYOUT_KEYWORDS
 from sim.arch.memory_map import RAM_PA
+from sim.benchmarks.atomics import atomics_of
 from sim.errors import UserError
 from sim.experiments.kernel_build import build_constants, build_image, parse_size
+from sim.experiments.seeded_build import SEED, SeededBuild, seeded_build
 from sim.loader.image import Image, check_segments
 from sim.settings import FIDELITIES, PERIOD_MOST_CYCLES, Settings
 from sim.sweeps.identity import simulator
@@ -57,12 +59,17 @@ class Plan:
 
     def constants(self, seed: int) -> dict[str, int]:
         """Of the assembly."""
-        return build_constants(self.chosen(), pes=self.pes, ram_bytes=dict(self.machine)["ram_bytes"], seed=seed, rounds=self.rounds,
-                               warmup=self.warmup, defined=dict(self.defined))
+        chosen = self.chosen()
+        lacking = atomics_of(chosen, profile_of_text(self.profile_text, self.profile_name))
+        return build_constants(chosen, pes=self.pes, ram_bytes=dict(self.machine)["ram_bytes"], seed=seed, rounds=self.rounds,
+                               warmup=self.warmup, defined={**lacking, **dict(self.defined)})
 
-    def image(self, seed: int) -> Image:
-        """The kernel, built for a seed."""
-        return build_image(self.chosen(), self.constants(seed), [Path(one) for one in self.include])
+    def build(self) -> SeededBuild:
+        """The kernel, assembled once in a process for all its seeds."""
+        constants = self.constants(0)
+        takes_seed = SEED in constants and SEED not in dict(self.defined)
+        words = tuple(sorted((name, value) for name, value in constants.items() if name != SEED or not takes_seed))
+        return seeded_build(self.kernel, self.is_built_in, self.include, words, takes_seed, self.image_digest)
 
     def key(self, seed: int) -> str:
         """What results of this point and seed are kept under: equal keys have equal results."""

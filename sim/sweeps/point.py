@@ -1,19 +1,15 @@
 """One run of a sweep, in whichever process this is: from a plan and a seed to a plain document."""
 import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 from firmware.kernels import Kernel
-from firmware.kernels import kernel as known_kernel
 from sim.errors import SimulatorError, UserError
-from sim.experiments.kernel_build import build_image
-from sim.loader.image import Image
 from sim.sweeps.identity import simulator
 from sim.sweeps.measures import Document, document_of
-from sim.sweeps.plan import Plan, Words, digest_of
+from sim.sweeps.plan import Plan, digest_of
 from sim.sweeps.profiles import profile_of_text
 
 _TOGETHER = threading.Lock()            # a worker of a cluster may have several threads; machines share compiled state of the process
@@ -51,22 +47,14 @@ def run_plan(plan: Plan, seed: int) -> Outcome:
 @lru_cache(maxsize=64)
 def _image_here(plan: Plan) -> str:
     """Digest of the image as this process builds it: once for each point."""
-    return digest_of(plan.image(0))
-
-
-@lru_cache(maxsize=512)
-def _image(kernel: str, is_built_in: bool, include: tuple[str, ...], constants: Words, image_digest: str) -> Image:
-    """The kernel for a seed: points that differ in the machine alone share it. image_digest: so that a changed source is another one."""
-    del image_digest
-    chosen = known_kernel(kernel) if is_built_in else Path(kernel)
-    return replace(build_image(chosen, dict(constants), [Path(one) for one in include]), listing=())
+    return digest_of(plan.build().base)
 
 
 def _run(plan: Plan, seed: int) -> Outcome:
     from sim.machine import Machine
 
     chosen, constants = plan.chosen(), plan.constants(seed)
-    image = _image(plan.kernel, plan.is_built_in, plan.include, tuple(sorted(constants.items())), plan.image_digest)
+    image = plan.build().image(seed)
     marks = chosen.marks if isinstance(chosen, Kernel) else ()
     settings = {**dict(plan.machine), "seed": seed, "events": ()}
     try:

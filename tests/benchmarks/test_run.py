@@ -1,14 +1,16 @@
 """Runs of the benchmarks, end to end: every round is there, what must add up does, and a run that ends otherwise has no figures."""
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from firmware.benchmarks import benchmark, mark_array
 from firmware.kernels import kernel
+from sim.benchmarks.atomics import atomics_of, has_lse
 from sim.benchmarks.point import EVERYONE, INITIATOR, OTHERS, Point, Sample, point
 from sim.benchmarks.rounds import PHASES, Rounds
-from sim.benchmarks.run import Task, has_lse, run_all
+from sim.benchmarks.run import Task, run_all
 from sim.benchmarks.stack import ISSUE, Stack
 from sim.benchmarks.variants import tasks_of
 from sim.errors import SimulatorError
@@ -127,6 +129,12 @@ def test_a_core_of_armv8_0_gets_no_atomic_instructions_and_a_user_can_have_it_ot
 
 def test_every_built_in_core_but_those_of_armv8_0_has_feat_lse() -> None:
     assert {name for name in profile_names() if not has_lse(load_profile(name))} == {"cortex-a53", "cortex-a72"}
+
+
+def test_the_kernels_of_the_benchmarks_alone_follow_the_profile() -> None:
+    core = load_profile("cortex-a72")
+    assert atomics_of(kernel("bench_ipi"), core) == {"LSE": 0} and atomics_of(kernel("bench_ipi"), load_profile("cortex-a76")) == {"LSE": 1}
+    assert atomics_of(kernel("rendezvous"), core) == {} == atomics_of(Path("bench_ipi"), core)
 
 
 def test_exclusives_take_another_time_than_atomics() -> None:

@@ -13,6 +13,9 @@ import pytest
 from sim.benchmarks.run import Task
 from sim.cli import run_command
 from sim.errors import SimulatorError, UserError
+from sim.experiments import seeded_build
+from sim.experiments.kernel_build import build_image
+from sim.loader.image import Image
 from sim.machine import Machine
 from sim.sweeps import identity
 from sim.sweeps import run as run_module
@@ -37,6 +40,30 @@ pes = [3]
 interleaving = ["block", "quantum"]
 serror_period = [0, 3000]
 """
+
+
+def test_a_point_is_assembled_twice_however_many_seeds_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the rows are those of a sweep in which each seed has its own assembly."""
+    assembled = []
+
+    def counted(chosen: object, constants: dict[str, int], include: object) -> Image:
+        assembled.append(constants["SEED"])
+        return build_image(chosen, constants, include)          # type: ignore[arg-type]
+
+    path = tmp_path / "sweep.toml"
+    path.write_text('seeds = 6\n[run]\nkernel = "rendezvous"\nrounds = 3\nram = "32M"\npes = 2\n', encoding="utf-8")
+    seeded_build.seeded_build.cache_clear()
+    seeded_build._assembled.cache_clear()
+    monkeypatch.setattr(seeded_build, "build_image", counted)
+    _, found = sweep(path, tmp_path / "store.sqlite")
+    assert len(found) == 6 and len(assembled) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(seeded_build, "_only_loads_seed", lambda *_: False)
+        seeded_build.seeded_build.cache_clear()
+        _, alone = sweep(path, tmp_path / "other.sqlite")
+    seeded_build.seeded_build.cache_clear()
+    assert set(range(6)) <= set(assembled)
+    assert [row.document for _, row in alone] == [row.document for _, row in found]
 
 
 def plan_of(path: Path) -> Plan:
