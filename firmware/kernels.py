@@ -25,7 +25,8 @@ class Kernel:
 
     constants: what `build_constants` takes unless told otherwise, ROUNDS and WARMUP (counts). verdict: how a run on a sound machine ends;
     "exited" means with status 0. marks: labels whose passing, PE by PE, the run records. options: further constants of its assembly, with
-    their defaults. machine: settings of the machine that it needs (keywords of Machine), unless told otherwise.
+    their defaults. machine: settings of the machine that it needs (keywords of Machine), unless told otherwise. least_pes: with fewer PEs
+    there is nobody to do what it is about.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Kernel:
     marks: tuple[str, ...] = ()
     options: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     machine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    least_pes: int = 1
 
     @property
     def path(self) -> Path:
@@ -53,6 +55,8 @@ class Kernel:
 
         Raises UserError for a value out of range.
         """
+        if pes is not None and 0 < pes < self.least_pes:
+            raise UserError(f"{self.name} needs {self.least_pes} PEs or more, not {pes}")
         return layout_constants(self.default_pes if pes is None else pes, self.constants["ROUNDS"] if rounds is None else rounds,
                                 self.constants["WARMUP"] if warmup is None else warmup, lse=lse, **(layout or {})) | dict(self.options)
 
@@ -78,7 +82,7 @@ _KERNELS = (
     Kernel("window", "a run is promoted or demoted while the other PEs take interrupts, call, or touch it", 2,
            constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}), options=MappingProxyType({**NUMBERS, **OPTIONS})),
     Kernel("boot_pcpu", "PE 0 keeps the pcpu of boot in a block, and PE 1 changes a page beside it", 2, options=boot_pcpu.OPTIONS,
-           constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
+           constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0}), least_pes=2),
     Kernel("own_table", "a mapping of the direct map is demoted that holds its own table", options=MappingProxyType(
         {**own_table.NUMBERS, **own_table.OPTIONS}), constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
     Kernel("flagging", "pages are flagged against promotion, before or after their run is filled", options=MappingProxyType(
@@ -94,17 +98,17 @@ _KERNELS = (
     Kernel("fan_out", "one SGI to every PE of a set, a write for each affinity group", 20, marks=("mark_group_sent",),
            options=MappingProxyType({f"SET_{word}": (1 << 64) - 1 for word in range(4)})),
     Kernel("two_promotions", "PEs 0 and 1 promote a run each, both under a rendezvous, at the same time", 4, options=MappingProxyType(
-        {"MASKED": 0, "SEED_DELAY": 400, "KSTACKS_FROM_KMEM": 0}), constants=MappingProxyType({"ROUNDS": 10, "WARMUP": 0})),
+        {"MASKED": 0, "SEED_DELAY": 400, "KSTACKS_FROM_KMEM": 0}), constants=MappingProxyType({"ROUNDS": 10, "WARMUP": 0}), least_pes=2),
     Kernel("page_change", "a page gets another frame, any part of break-before-make left out; the others read it", 3,
            options=MappingProxyType({"MAPPED": 1, "BREAK": 1, "DSB_BEFORE": 1, "TLBI_KIND": 1, "DSB_AFTER": 1, "ISB_AFTER": 1, "REPEAT_TLBI": 0,
                                      "DELAY_TURNS": 0, "MAKE_TURNS": 0})),
     Kernel("table_reuse", "a table's page is used again after a promotion whose TLBIs may spare the walk caches", 2,
-           options=MappingProxyType({"LAST_LEVEL_ONLY": 0})),
+           options=MappingProxyType({"LAST_LEVEL_ONLY": 0}), least_pes=2),
     Kernel("parking", "a descriptor is broken and made while the others are parked; options say what it maps", 4,
            options=MappingProxyType({**parking.NUMBERS, **parking.OPTIONS}), constants=MappingProxyType({"ROUNDS": 4, "WARMUP": 0}),
            marks=("mark_parked", "mark_unparked", "mark_broken", "mark_make")),
     Kernel("bench_ipi", "functions are called on other PEs as Linux does it, in the scenarios of its IPI benchmark", 4,
-           options=benchmarks.IPI_OPTIONS, marks=benchmarks.IPI_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),
+           options=benchmarks.IPI_OPTIONS, marks=benchmarks.IPI_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10}), least_pes=2),
     Kernel("bench_rendezvous", "PE 0 gathers the others, which meet at counters or in a tree, looking or sleeping", 4,
            options=benchmarks.RENDEZVOUS_OPTIONS, marks=benchmarks.RENDEZVOUS_MARKS, constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),
     Kernel("measure_svc", "a thread at EL0 calls a kernel that does nothing: cycles of a call", options=SVC_OPTIONS,
@@ -112,7 +116,7 @@ _KERNELS = (
     Kernel("measure_chase", "a PE follows a ring of pointers: cycles of a load, wherever the ring is held", options=CHASE_OPTIONS,
            constants=MappingProxyType({"ROUNDS": 1, "WARMUP": 0})),
     Kernel("measure_line", "PE 0 and the last PE compare and swap in turn: cycles for a line to travel", 2, options=LINE_OPTIONS,
-           constants=MappingProxyType({"ROUNDS": 200, "WARMUP": 0})),
+           constants=MappingProxyType({"ROUNDS": 200, "WARMUP": 0}), least_pes=2),
     Kernel("bench_shootdown", "translations are taken away on every PE, by a broadcast TLBI or by calling all PEs", 4,
            options=MappingProxyType({**benchmarks.SHOOTDOWN_NUMBERS, **benchmarks.SHOOTDOWN_OPTIONS}), marks=benchmarks.SHOOTDOWN_MARKS,
            constants=MappingProxyType({"ROUNDS": 100, "WARMUP": 10})),

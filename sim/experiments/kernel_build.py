@@ -1,4 +1,5 @@
 """A kernel as the command line and sweeps get it built: which one is meant, the constants of its assembly, the image, and what its marks say."""
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 
 from firmware.kernels import ASM_DIRECTORY, Kernel, kernel, kernels
 from firmware.layout import BLOCK_BYTES, LAYOUT_KEYWORDS, LAYOUT_RAM_BYTES_MOST, layout_constants
+from firmware.limits import check_limits
 from firmware.rendezvous import MARK_DTYPE, MARK_NAMES, RendezvousReport, rendezvous_report
 from sim.arch.memory_map import IMAGE_OFFSET_BYTES, RAM_PA
 from sim.errors import UserError
@@ -42,18 +44,29 @@ def build_constants(chosen: Kernel | Path, *, pes: int, ram_bytes: int, seed: in
                     defined: Mapping[str, int]) -> dict[str, int]:
     """What the source can name: the layout of `asm/` if it is built on it, ROUNDS and WARMUP, and what was defined by hand.
 
-    A constant from which others follow (LAYOUT_KEYWORDS) takes those with it. Raises UserError for a value out of range.
+    A constant from which others follow (LAYOUT_KEYWORDS) takes those with it. Raises UserError for a value out of range, and for a constant
+    that a built-in kernel does not have: it would change nothing.
     """
     keywords: dict[str, Any] = {LAYOUT_KEYWORDS[name]: value for name, value in defined.items() if name in LAYOUT_KEYWORDS}
     keywords.setdefault("ram_bytes", min(ram_bytes, LAYOUT_RAM_BYTES_MOST) // BLOCK_BYTES * BLOCK_BYTES)
     constants: dict[str, int] = {}
     if isinstance(chosen, Kernel):
         constants = chosen.build_constants(pes, rounds, warmup, layout=keywords) | {"SEED": seed}
+        _check_defined(chosen, constants, defined)
     else:
         given = {"ROUNDS": rounds, "WARMUP": warmup}
         constants = layout_constants(pes, **keywords) | {"SEED": seed} if _builds_on_asm(chosen) else {}
         constants |= {name: value for name, value in given.items() if value is not None}
     return constants | dict(defined)
+
+
+def _check_defined(chosen: Kernel, constants: Mapping[str, int], defined: Mapping[str, int]) -> None:
+    for name in defined:
+        if name not in constants and name not in LAYOUT_KEYWORDS:
+            near = difflib.get_close_matches(name, constants, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]}?" if near else f"its own are {', '.join(chosen.options) or 'none'}"
+            raise UserError(f"{chosen.name} has no constant {name}; {hint}")
+    check_limits(chosen.name, defined)
 
 
 def build_image(chosen: Kernel | Path, constants: Mapping[str, int], include: Sequence[Path]) -> Image:
