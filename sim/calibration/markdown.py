@@ -10,8 +10,8 @@ _RULE = "| --- | --- | --- | --- | --- | --- | --- |"
 
 
 def number_text(figure: Figure, ours: float) -> str:
-    """Ours as text, without its unit: one decimal, or four of a figure that has no unit."""
-    return f"{ours:,.1f}" if figure.unit else f"{ours:.4f}"
+    """Ours as text, without its unit: one decimal, or three of a figure that has no unit."""
+    return f"{ours:,.1f}" if figure.unit else f"{ours:.3f}"
 
 
 def error_text(one: Compared) -> str:

@@ -1,7 +1,7 @@
 """Core profiles: what a PE of a kind costs and has, read from TOML.
 
-A profile is a file of facts, each with its source or the word `estimate` beside it. The built-in ones lie in `profiles/`; a user writes another by
-copying one. Every key must be there and none may be unknown, so that a misspelt cost never counts as nothing.
+A profile is a file of figures; the comment of each says whether it is published, derived, fitted or an estimate. The built-in ones lie in `profiles/`; a
+user writes another by copying one. Every key must be there and none may be unknown, so that a misspelt cost never counts as nothing.
 """
 
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ def test_a_document_keeps_everything_but_its_table() -> None:
     assert changed == f"# One\n\n{table(compared)}\n\nTwo | three.\n" and with_table(changed, compared[:1]) == document
     rows = table(compared).splitlines()
     assert len(rows) == 4 and all(row.count(" | ") == rows[0].count(" | ") for row in rows)
-    assert rows[2].split(" | ")[2:5] == ["1,234 to 5,678 ns", "2,000.0 ns", "+0.0 %"] and rows[3].split(" | ")[3] == "0.9700"
+    assert rows[2].split(" | ")[2:5] == ["1,234 to 5,678 ns", "2,000.0 ns", "+0.0 %"] and rows[3].split(" | ")[3] == "0.970"
 
 
 @pytest.mark.parametrize(("arguments", "text", "said"), [

@@ -86,6 +86,19 @@ def test_what_a_comment_says_was_fitted_was_fitted_by_that_row_and_what_was_give
     assert {found[figure.parameter][1] for figure in figures if figure.how == GIVEN} <= {"published"}
 
 
+@pytest.mark.parametrize("name", profile_names())
+def test_what_a_comment_says_was_derived_from_other_figures_follows_from_them(name: str) -> None:
+    profile, found = load_profile(name), comments(name)
+    coherence, interconnect = profile.coherence, profile.interconnect
+    assert found["interconnect.dvm_other_socket_ns"][1] == "derived"
+    assert interconnect.dvm_other_socket_ns - interconnect.dvm_same_socket_ns == coherence.line_other_socket_ns - coherence.line_same_socket_ns
+    if "memory.l2_latency_cycles" in found["costs.walk_step_cycles"]["text"]:
+        assert profile.costs.walk_step_cycles == profile.memory.l2_latency_cycles
+    elif name not in ("cortex-a53", "cortex-a72"):
+        raise AssertionError(found["costs.walk_step_cycles"][0])
+    assert profile.latency_cycles["load"] == profile.memory.l1d_latency_cycles
+
+
 def test_geometries_are_those_of_the_reference_manuals() -> None:
     a53, a72, n1 = (load_profile(name).tlb for name in ("cortex-a53", "cortex-a72", "neoverse-n1"))
     assert (a53.l1i.entries, a53.l1d.entries, a53.l2.sets, a53.l2.ways, a53.walk_cache.sets, a53.walk_cache.ways) == (10, 10, 128, 4, 16, 4)
