@@ -129,7 +129,7 @@ class Benchmark:
         for name, option in self.options.items():
             least, most = _limits(option, pes)
             if not least <= chosen[option.constant] <= most:
-                raise UserError(f"bench {self.name}: {name} is {chosen[option.constant]}, but must be {least} to {most}")
+                raise UserError(f"bench {self.name} on {pes} PEs: {name} is {chosen[option.constant]}, but must be {least} to {most}")
         return chosen
 
     def samples(self, marks: np.ndarray, constants: Mapping[str, int]) -> tuple[Samples, ...]:

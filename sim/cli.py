@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from sim.errors import UserError
 
 EXIT_USER_ERROR, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 2, 130, 141
+_NO_INTEGER = re.compile(r"Input should be a valid integer.*|'[^']*' is not a valid int(?:eger)?\.?")   # as Typer's versions put it
 _NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
 
 
@@ -51,11 +52,22 @@ def _parse(arguments: Sequence[str]) -> Callable[[], int]:
         # Typer carries its own copy of click or uses an installed one, by version; what they share is this method.
         if not hasattr(error, "format_message"):
             raise
-        raise UserError(" ".join(str(error.format_message()).split())) from None
+        if type(error).__name__ == "NoArgsIsHelpError":
+            text = str(error.format_message())
+            return lambda: _show_help(text)
+        message = _NO_INTEGER.sub("it must be a whole number", " ".join(str(error.format_message()).split()))
+        path = getattr(getattr(error, "ctx", None), "command_path", "")
+        raise UserError(f"{message.rstrip('.')}; see {path} --help" if path else message) from None
     if callable(action):
         return action                                       # type: ignore[no-any-return]     # commands return what is to be done
     code = int(action or 0)                                 # --help and --version have already answered
     return lambda: code
+
+
+def _show_help(text: str) -> int:
+    """A command that needs more words was given none: its help, as it is, where mistakes go."""
+    print(text.rstrip(), file=sys.stderr)
+    return EXIT_USER_ERROR
 
 
 def _complain(message: str) -> int:

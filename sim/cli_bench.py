@@ -19,14 +19,13 @@ from sim.benchmarks.point import Point
 from sim.benchmarks.run import ROUNDS_DEFAULT, SEEDS_DEFAULT, WARMUP_DEFAULT, Task, run_all
 from sim.benchmarks.variants import tasks_of
 from sim.cli_bench_tables import fit_table, latency_table, percentile_table, phase_table, print_histograms, skew_table, stack_table
-from sim.cli_compare import check_count, check_writable, processes, wide_console
+from sim.cli_compare import check_count, check_picture, check_writable, in_processes, processes, wide_console
 from sim.errors import UserError
 from sim.settings import FIDELITIES
 from sim.timing.profile import Profile, load_profile
 
 PES_LEAST = 2                           # an initiator and somebody to wait for
 PES_DEFAULT = "2..16"
-PICTURES = (".png", ".svg", ".pdf")
 _DELIVERED = {"shootdown": "until the last target begins to drop the translation"}
 _BEGUN = "until the last target runs what it is asked for"
 _FITTED = "least squares; the shape that best predicts points left out"
@@ -63,8 +62,7 @@ def execute_bench(options: BenchOptions) -> int:
     tasks = tasks_of(options.benchmark, options.given, numbers, Task(
         benchmark=options.benchmark, scenario="", family="", pes=PES_LEAST, profile=options.profile, fidelity=options.fidelity, rounds=options.rounds,
         warmup=options.warmup, seeds=tuple(range(options.seed, options.seed + options.seeds)), lse=options.lse))
-    if options.plot is not None and options.plot.suffix.lower() not in PICTURES:
-        raise UserError(f"--plot {options.plot}: end its name in {', '.join(PICTURES)}")
+    check_picture(options.plot)
     for path in (options.json, options.csv, options.plot):
         check_writable(path)
     jobs = processes(options.jobs)
@@ -77,7 +75,7 @@ def execute_bench(options: BenchOptions) -> int:
     fitted = fit_scenarios(points)
     title = f"{options.benchmark}: {describe(options, profile)}"
     _print(wide_console(), title, points, fitted, options)
-    print(f"{sum(one.rounds for one in points)} rounds in {time.perf_counter() - started:.1f} s on {jobs} processes")
+    print(f"{sum(one.rounds for one in points)} rounds in {time.perf_counter() - started:.1f} s on {in_processes(jobs)}")
     if options.csv is not None:
         _write_csv(options.csv, points)
     if options.json is not None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from sim.calibration.figures import FIGURES, FITTED, GIVEN, PREDICTED, Figure
 from sim.calibration.markdown import error_text, number_text, with_table
 from sim.calibration.run import Compared, compare
-from sim.cli_compare import check_writable, processes, wide_console
+from sim.cli_compare import check_writable, in_processes, processes, wide_console
 from sim.errors import UserError
 
 _WIDTHS = (34, 16, 10, 9, 6, 10, 9, 3)
@@ -38,7 +38,7 @@ def execute_calibrate(names: Sequence[str], jobs: int | None, json_path: Path | 
     seconds = time.perf_counter() - started
     _print_legend(console, compared)
     missed = [one.figure.key for one in compared if not one.holds]
-    console.out(f"{len(compared) - len(missed)} of {len(compared)} figures are within their tolerance; {seconds:.1f} s on {number} processes")
+    console.out(f"{len(compared) - len(missed)} of {len(compared)} figures are within their tolerance; {seconds:.1f} s on {in_processes(number)}")
     if json_path is not None:
         json_path.write_text(json.dumps({"seconds": round(seconds, 1), "figures": [one.to_json() for one in compared]}, indent=1) + "\n", encoding="utf-8")
     if markdown_path is not None and document is not None:

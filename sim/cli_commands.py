@@ -32,7 +32,7 @@ def list_kernels() -> Action:
     return print_kernels
 
 
-@app.command()
+@app.command(short_help="List the built-in profiles, or check one of your own.")
 def profiles(
     check: Annotated[str | None, typer.Option(metavar="P", help="Check this profile or .toml file instead: every wrong key, with its line.")] = None,
 ) -> Action:
@@ -42,7 +42,7 @@ def profiles(
     return print_profiles if check is None else lambda: print_check(check)
 
 
-@app.command()
+@app.command(short_help="Run a kernel to its end and show what each PE met.")
 def run(
     kernel: Annotated[str, typer.Argument(metavar="KERNEL", help="A built-in kernel, or the path of a .s, ELF or flat file.")],
     pes: Annotated[int | None, typer.Option(metavar="N", help="Processing elements, 1 to 256.")] = None,
@@ -96,7 +96,7 @@ def run(
     return lambda: execute(options)
 
 
-@app.command()
+@app.command(short_help="Read exception handlers: what they touch, which schemes break.")
 def lint(
     kernel: Annotated[str, typer.Argument(metavar="KERNEL", help="A built-in kernel, or the path of a .s, ELF or flat file.")],
     pes: Annotated[int | None, typer.Option(metavar="N", help="Processing elements that it is built for.")] = None,
@@ -112,7 +112,7 @@ def lint(
     return lambda: execute_lint(kernel, pes, vbar, tuple(define or ()), tuple(include or ()), json, everything)
 
 
-@app.command()
+@app.command(short_help="List the schemes, with what a short run says of each.")
 def schemes(
     pes: Annotated[int, typer.Option(metavar="N", help="Processing elements of the measured run.")] = 4,
     rounds: Annotated[int, typer.Option(metavar="N", help="Rounds of the measured run.")] = 20,
@@ -125,9 +125,9 @@ def schemes(
     return lambda: execute_schemes(pes, rounds, json, jobs)
 
 
-@app.command()
+@app.command(short_help="Compare schemes under one load: safety, latency, memory.")
 def compare(
-    pes: Annotated[str | None, typer.Option(metavar="N,N...", help="Numbers of processing elements; default 4.")] = None,
+    pes: Annotated[str | None, typer.Option(metavar="A..B|N,N...", help="Numbers of processing elements; A..B doubles; default 4.")] = None,
     schemes: Annotated[str | None, typer.Option(metavar="S,S...", help="Names, or numbers as SC-4; default all.")] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Runs of each, with and without SErrors.")] = 5,
     rounds: Annotated[int, typer.Option(metavar="N", help="Demotions and promotions of each run.")] = 20,
@@ -135,7 +135,7 @@ def compare(
     serror_period: Annotated[int, typer.Option(metavar="CYCLES", help="Between SErrors of a PE, on average; 0: none.")] = 20_000,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON.")] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as CSV.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw latency against PEs, as .png or .svg.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw latency against PEs, as .png, .svg or .pdf.")] = None,
     jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
 ) -> Action:
     """Compare schemes under one load: safety, latency, lost time, faults, memory, TLB misses."""
@@ -145,7 +145,7 @@ def compare(
     return lambda: execute_compare(options)
 
 
-@app.command()
+@app.command(short_help="Run the acceptance matrix: expected, seen, whether it holds.")
 def matrix(
     rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]...", help="Rows, as T-02; default all.")] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Runs of a row that is a race.")] = 100,
@@ -158,7 +158,7 @@ def matrix(
     return lambda: execute_matrix(rows or [], seeds, jobs, json)
 
 
-@app.command()
+@app.command(short_help="Run a kernel over parameters and seeds; resumable.")
 def sweep(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A .toml file: what is the same, parameters, seeds.")],
     jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,
@@ -175,7 +175,7 @@ def sweep(
 
 bench = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True,
                     help="Measure what a rendezvous and its parts take: percentiles, phases, skew, fit, where the cycles went.")
-app.add_typer(bench, name="bench")
+app.add_typer(bench, name="bench", short_help="Measure what a rendezvous and its parts take.")
 BenchPes = Annotated[str, typer.Option("--pes", metavar="A..B|N,N...", help="Numbers of PEs; A..B doubles from A and includes B.")]
 BenchProfile = Annotated[str, typer.Option("--profile", metavar="P", help="A built-in profile or the path of a .toml file.")]
 BenchFidelity = Annotated[str, typer.Option("--fidelity", metavar="F", help="timed, fast or exact.")]
@@ -185,7 +185,7 @@ BenchSeed = Annotated[int, typer.Option("--seed", metavar="N", help="The first s
 BenchSeeds = Annotated[int, typer.Option("--seeds", metavar="N", help="How many seeds, each a run of its own.")]
 BenchJson = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")]
 BenchCsv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the percentiles as CSV.")]
-BenchPlot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .png or .svg.")]
+BenchPlot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .png, .svg or .pdf.")]
 BenchJobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Processes; default one for each processor.")]
 BenchLse = Annotated[bool | None, typer.Option("--lse/--no-lse", help="Atomics by FEAT_LSE, or by LDXR and STXR; default what the profile's core has.")]
 
@@ -196,7 +196,7 @@ def _bench(benchmark: str, given: dict[str, str | None], **options: Any) -> Acti
     return lambda: execute_bench(BenchOptions(benchmark, given, **options))
 
 
-@bench.command(name="ipi")
+@bench.command(name="ipi", short_help="The five scenarios of Linux's IPI benchmark.")
 def bench_ipi(
     pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
     warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
@@ -210,7 +210,7 @@ def bench_ipi(
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
-@bench.command(name="rendezvous")
+@bench.command(name="rendezvous", short_help="One PE gathers all others by SGI, all act, all go on.")
 def bench_rendezvous(
     pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
     warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
@@ -223,7 +223,7 @@ def bench_rendezvous(
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
-@bench.command(name="shootdown")
+@bench.command(name="shootdown", short_help="A broadcast TLBI against an IPI to every PE.")
 def bench_shootdown(
     pes: BenchPes = "2..16", profile: BenchProfile = "neoverse-n1", fidelity: BenchFidelity = "timed", rounds: BenchRounds = 200,
     warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
@@ -237,7 +237,7 @@ def bench_shootdown(
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
-@app.command()
+@app.command(short_help="Measure what was published of hardware, and print both.")
 def calibrate(
     figures: Annotated[list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Keys or patterns, as line/*; default all.")] = None,
     jobs: Annotated[int | None, typer.Option(metavar="N", help="Processes; default one for each processor.")] = None,

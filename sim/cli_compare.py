@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.arch.memory_map import PES_MAX
+from sim.benchmarks.numbers import pe_numbers
 from sim.errors import UserError
 from sim.experiments.compare import (
     PES_DEFAULT,
@@ -25,6 +26,7 @@ from sim.experiments.compare import (
 from sim.timing.profile import load_profile
 
 COLUMNS = 120
+PICTURES = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,6 @@ class CompareOptions:
     csv: Path | None = None
     plot: Path | None = None
     jobs: int | None = None
-
-
-def numbers(text: str, option: str, most: int) -> tuple[int, ...]:
-    """"2,4,8" as numbers, each once, in order. Raises UserError for anything else."""
-    try:
-        found = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        raise UserError(f"{option} {text!r}: write numbers with commas between them, as 2,4,8") from None
-    if not 1 <= found[0] <= found[-1] <= most:
-        raise UserError(f"{option} {text!r}: each must be from 1 to {most}")
-    return tuple(found)
 
 
 def check_count(option: str, value: int | None, least: int = 1) -> None:
@@ -74,6 +65,12 @@ def check_writable(path: Path | None) -> None:
         path.unlink()
 
 
+def check_picture(path: Path | None) -> None:
+    """Raise UserError for a picture of no format that is known everywhere."""
+    if path is not None and path.suffix.lower() not in PICTURES:
+        raise UserError(f"--plot {path}: end its name in {', '.join(PICTURES)}")
+
+
 def wide_console() -> Console:
     """Standard output; COLUMNS wide where that is no terminal, or a narrower one."""
     console = Console(highlight=False)
@@ -86,13 +83,19 @@ def processes(jobs: int | None) -> int:
     return jobs if jobs is not None else os.cpu_count() or 1
 
 
+def in_processes(number: int) -> str:
+    """How many processes, in words."""
+    return "1 process" if number == 1 else f"{number} processes"
+
+
 def execute_compare(options: CompareOptions) -> int:
     """Compare and write. Returns 0; that a scheme is not safe is a result, not a failure."""
-    pes = numbers(options.pes, "--pes", PES_MAX) if options.pes is not None else PES_DEFAULT
+    pes = pe_numbers(options.pes, 1, PES_MAX) if options.pes is not None else PES_DEFAULT
     schemes = choose_schemes([name.strip() for name in options.schemes.split(",")] if options.schemes is not None else [])
     for option, value, least in (("--seeds", options.seeds, 1), ("--rounds", options.rounds, 1), ("--serror-period", options.serror_period, 0)):
         check_count(option, value, least)
     profile = load_profile(options.profile)
+    check_picture(options.plot)
     for path in (options.json, options.csv, options.plot):
         check_writable(path)
     jobs = processes(options.jobs)
@@ -117,7 +120,7 @@ def execute_compare(options: CompareOptions) -> int:
     console.out("\nfaults; memory from the pool; a walk of kernel memory, page by page", style="bold")
     console.print(memory_table(compared))
     console.out(f"{options.seeds} seeds, {options.rounds} rounds each, {profile.name} at {profile.clock_hz / 1e6:g} MHz; "
-                f"{time.perf_counter() - started:.1f} s on {jobs} processes")
+                f"{time.perf_counter() - started:.1f} s on {in_processes(jobs)}")
     if options.csv is not None:
         write_csv(options.csv, compared)
     if options.json is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from sim.cli_compare import check_count, check_writable, processes, wide_console
+from sim.cli_compare import check_count, check_writable, in_processes, processes, wide_console
 from sim.experiments.matrix import choose, run_rows
 from sim.experiments.row import Row, Seen
 
@@ -28,7 +28,7 @@ def execute_matrix(names: list[str], seeds: int, jobs: int | None, json_path: Pa
     seconds = time.perf_counter() - started
     failed = [row.id for row in chosen if not seen[row.id].holds]
     runs = sum(one.runs for one in seen.values())
-    console.out(f"{len(chosen) - len(failed)} of {len(chosen)} rows hold; {runs} runs in {seconds:.1f} s on {number} processes")
+    console.out(f"{len(chosen) - len(failed)} of {len(chosen)} rows hold; {runs} runs in {seconds:.1f} s on {in_processes(number)}")
     if json_path is not None:
         rows = [{"id": row.id, "scenario": row.scenario, "expected": row.expected, "is_race": row.is_race, "seen": seen[row.id].text,
                  "holds": seen[row.id].holds, "runs": seen[row.id].runs, "failing_seed": seen[row.id].failing_seed} for row in chosen]

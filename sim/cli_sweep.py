@@ -50,7 +50,7 @@ def execute_sweep(options: SweepOptions) -> int:
         runs = runs_of(spec, points, plans)
     with Store(options.store or options.spec.with_suffix(".sqlite")) as store:
         left = left_of(runs, store)
-        _say(f"{len(points)} points, {len(spec.seeds)} seeds: {len(runs)} runs, "
+        _say(f"{_count(len(points), 'point')}, {_count(len(spec.seeds), 'seed')}: {_count(len(runs), 'run')}, "
              f"of which {len(runs) - len(left)} are stored in {store.path}")
         if left and not _run(left, store, options, jobs):
             remaining = len(left_of(runs, store))
@@ -114,6 +114,10 @@ def _failures(console: Console, figures: Sequence[PointFigures], messages: set[s
     for message in sorted(messages):
         console.out(f"  {message}")
     return EXIT_FAILED
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _say(text: str) -> None:

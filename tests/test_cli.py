@@ -414,3 +414,29 @@ def test_the_adversarial_setting_is_an_option(capsys: pytest.CaptureFixture[str]
     adversarial = capsys.readouterr().out
     assert run_command(["run", "tlbi_shootdown", "--pes", "4", "--rounds", "20", "--seed", "3"]) == 0
     assert capsys.readouterr().out.splitlines()[:1] == adversarial.splitlines()[:1]
+
+
+@pytest.mark.parametrize(("arguments", "command"), [([], "quiesce"), (["bench"], "quiesce bench")])
+def test_a_group_of_commands_alone_prints_its_help_as_it_is(arguments: list[str], command: str, monkeypatch: pytest.MonkeyPatch,
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run_command(arguments) == 2
+    alone = capsys.readouterr()
+    assert run_command([*arguments, "--help"]) == 0
+    asked = capsys.readouterr()
+    assert alone.out == "" and alone.err.strip() == asked.out.strip() and asked.out.startswith(f"Usage: {command} [OPTIONS] COMMAND")
+    assert "..." not in asked.out.split("\n", 1)[1] and max(map(len, asked.out.splitlines())) <= 80      # no summary is cut short
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["nothing"], "quiesce: No such command 'nothing'; see quiesce --help\n"),
+    (["bench", "nothing"], "quiesce: No such command 'nothing'; see quiesce bench --help\n"),
+    (["run"], "quiesce: Missing argument 'KERNEL'; see quiesce run --help\n"),
+    (["matrix", "--seeds", "many"], "quiesce: Invalid value for '--seeds': it must be a whole number; see quiesce matrix --help\n"),
+    (["compare", "--pes", "2.."], "quiesce: --pes '2..': write numbers as 2,4,8, or a range as 2..64, which doubles\n"),
+    (["compare", "--plot", "x.gif"], "quiesce: --plot x.gif: end its name in .png, .svg, .pdf\n"),
+])
+def test_a_mistake_on_the_command_line_is_one_line_that_says_where_help_is(arguments: list[str], said: str,
+                                                                           capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(arguments) == 2
+    assert capsys.readouterr() == ("", said)

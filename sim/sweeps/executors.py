@@ -2,6 +2,7 @@
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from sim.errors import UserError
 
 DASK_SECONDS = 10                       # to find the scheduler
 _AHEAD = 2                              # tasks for each process that are handed over: it never waits for us
+_ADDRESS = re.compile(r"(\w+://)?(\[[^\]/]+\]|[^:/\s]+):\d+")
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
@@ -76,6 +78,8 @@ def dask_cluster(address: str) -> Iterator[Pool]:
         from distributed import Client as connect
     except ImportError:
         raise UserError("--dask needs Dask, which is not installed: pip install 'quiesce[dask]'") from None
+    if not _ADDRESS.fullmatch(address):
+        raise UserError(f"--dask {address!r}: write it as tcp://host:8786")
     quiet = logging.getLogger("distributed")
     level = quiet.level
     quiet.setLevel(logging.CRITICAL)                        # what goes wrong is said in one line below, or by the run itself
