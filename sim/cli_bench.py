@@ -19,7 +19,8 @@ from sim.benchmarks.point import Point
 from sim.benchmarks.run import ROUNDS_DEFAULT, SEEDS_DEFAULT, WARMUP_DEFAULT, Task, run_all
 from sim.benchmarks.variants import tasks_of
 from sim.cli_bench_tables import fit_table, latency_table, percentile_table, phase_table, print_histograms, skew_table, stack_table
-from sim.cli_compare import check_count, check_picture, check_writable, in_processes, processes, wide_console
+from sim.cli_compare import check_count, check_picture, check_writable, in_processes, processes
+from sim.cli_terminal import print_table, say, wide_console
 from sim.errors import UserError
 from sim.settings import FIDELITIES
 from sim.timing.profile import Profile, load_profile
@@ -122,34 +123,34 @@ def fit_issuers(points: Sequence[Point]) -> dict[str, tuple[Fit, ...]]:
 
 
 def _print(console: Console, title: str, points: Sequence[Point], fitted: Mapping[str, Sequence[Fit]], options: BenchOptions) -> None:
-    console.out(title)
+    say(console, title)
     most, delivered = max(one.pes for one in points), _DELIVERED.get(options.benchmark, _BEGUN)
-    parts: list[tuple[str, Table]] = [(f"mean of a round; delivery: {delivered}", latency_table(points)),
-                                      ("total: the whole round", percentile_table(points, lambda one: one.total))]
+    parts: list[tuple[str, Table, int]] = [(f"mean of a round; delivery: {delivered}", latency_table(points), 2),
+                                      ("total: the whole round", percentile_table(points, lambda one: one.total), 2)]
     if any(one.delivery for one in points):
-        parts.append((f"delivery: from the start {delivered}", percentile_table(points, lambda one: one.delivery)))
+        parts.append((f"delivery: from the start {delivered}", percentile_table(points, lambda one: one.delivery), 2))
     if any(one.issuers > 1 for one in points):          # else an operation is a round
-        parts.append(("operation: of each issuer", percentile_table(points, lambda one: one.operation)))
-    parts.append(("phases: median ns and share of all time; a phase ends when the last PE has ended it", phase_table(points)))
+        parts.append(("operation: of each issuer", percentile_table(points, lambda one: one.operation), 2))
+    parts.append(("phases: median ns and share of all time; a phase ends when the last PE has ended it", phase_table(points), 2))
     widest = [one for one in points if one.pes == most]
     if any(skew.spread.maximum for one in widest for skew in one.skews):
-        parts.append(("skew: how far the PEs are apart at the end of a phase, on the most PEs; --json has all", skew_table(widest)))
+        parts.append(("skew: how far the PEs are apart at the end of a phase, on the most PEs; --json has all", skew_table(widest), 3))
     unseen = [name for name in points[0].stacks["all"].unseen]
     within = f"; within issue: {', '.join(unseen)}" if unseen else ""
-    parts.append((f"where the cycles of a round went{within}", stack_table(points)))
-    for heading, table in parts:
-        console.out(f"\n{heading}", style="bold")
-        console.print(table)
+    parts.append((f"where the cycles of a round went{within}", stack_table(points), 3))
+    for heading, table, keys in parts:
+        say(console, f"\n{heading}", style="bold")
+        print_table(console, table, keys)
         if heading.startswith("phases"):
             for family, why in dict.fromkeys((one.family, one.left_out) for one in points if one.left_out):
-                console.out(f"{family}: {why}")
+                say(console, f"{family}: {why}")
     console.out("\nhistograms of the total, buckets of equal width on a logarithmic scale", style="bold")
     print_histograms(console, widest)
     for heading, found in ((f"median of the total against the number of PEs, {_FITTED}", fitted),
                            (f"mean of an operation against the number of issuers, {_FITTED}", fit_issuers(points))):
         if any(found.values()):
-            console.out(f"\n{heading}", style="bold")
-            console.print(fit_table(found, points[0].clock_hz))
+            say(console, f"\n{heading}", style="bold")
+            print_table(console, fit_table(found, points[0].clock_hz), keys=1)
     if not any(fitted.values()):
         console.out(f"\na fit needs at least {POINTS_LEAST} numbers of PEs")
     if options.rounds * options.seeds < 1000:

@@ -42,7 +42,8 @@ def latency_table(points: Sequence[Point]) -> Table:
 
 def percentile_table(points: Sequence[Point], choose: Callable[[Point], Distribution | None]) -> Table:
     """Percentiles in ns, the median in cycles too; points without such a distribution are left out."""
-    table = plain_table((("PEs", False), ("scenario", True), ("p50 cycles", False), *((f"{name} ns", False) for name in ("p50", "p90", "p99", "p99.9", "max"))))
+    table = plain_table((("PEs", False), ("scenario", True), ("p50 cycles", False),
+                         *((f"{name} ns", False) for name in ("p50", "p90", "p99", "p99.9", "max"))), apart=1)
     for one in _with_gaps([one for one in points if choose(one)], table):
         distribution = choose(one)
         if distribution:

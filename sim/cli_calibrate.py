@@ -11,7 +11,8 @@ from rich.table import Table
 from sim.calibration.figures import FIGURES, FITTED, GIVEN, PREDICTED, Figure
 from sim.calibration.markdown import error_text, number_text, with_table
 from sim.calibration.run import Compared, compare
-from sim.cli_compare import check_writable, in_processes, processes, wide_console
+from sim.cli_compare import check_writable, in_processes, processes
+from sim.cli_terminal import wide_console
 from sim.errors import UserError
 
 _WIDTHS = (34, 16, 10, 9, 6, 10, 9, 3)

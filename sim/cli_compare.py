@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from sim.arch.memory_map import PES_MAX
 from sim.benchmarks.numbers import pe_numbers
+from sim.cli_terminal import print_table, say, wide_console
 from sim.errors import UserError
 from sim.experiments.compare import (
     PES_DEFAULT,
@@ -25,7 +25,6 @@ from sim.experiments.compare import (
 )
 from sim.timing.profile import load_profile
 
-COLUMNS = 120
 PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -71,12 +70,6 @@ def check_picture(path: Path | None) -> None:
         raise UserError(f"--plot {path}: end its name in {', '.join(PICTURES)}")
 
 
-def wide_console() -> Console:
-    """Standard output; COLUMNS wide where that is no terminal, or a narrower one."""
-    console = Console(highlight=False)
-    return console if console.is_terminal and console.width >= COLUMNS else Console(highlight=False, width=COLUMNS)
-
-
 def processes(jobs: int | None) -> int:
     """How many processes, by default one for each processor."""
     check_count("--jobs", jobs)
@@ -114,11 +107,11 @@ def execute_compare(options: CompareOptions) -> int:
     compared = compare(schemes, pes, seeds=options.seeds, rounds=options.rounds, profile=options.profile,
                        serror_period_cycles=options.serror_period, jobs=jobs, show=show)
     console = wide_console()
-    console.out("us of a promotion and of a demotion, allocation included; lost/p, lost/d: what all other PEs together lose by each",
+    say(console, "us of a promotion and of a demotion, allocation included; lost/p, lost/d: what all other PEs together lose by each",
                 style="bold")
-    console.print(latency_table(compared))
-    console.out("\nfaults; memory from the pool; a walk of kernel memory, page by page", style="bold")
-    console.print(memory_table(compared))
+    print_table(console, latency_table(compared), keys=2)
+    say(console, "\nfaults; memory from the pool; a walk of kernel memory, page by page", style="bold")
+    print_table(console, memory_table(compared), keys=2)
     console.out(f"{options.seeds} seeds, {options.rounds} rounds each, {profile.name} at {profile.clock_hz / 1e6:g} MHz; "
                 f"{time.perf_counter() - started:.1f} s on {in_processes(jobs)}")
     if options.csv is not None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from sim.cli_compare import check_count, check_writable, in_processes, processes, wide_console
+from sim.cli_compare import check_count, check_writable, in_processes, processes
+from sim.cli_terminal import terminal_columns, wide_console
 from sim.experiments.matrix import choose, run_rows
 from sim.experiments.row import Row, Seen
 
@@ -45,8 +46,10 @@ def _print_row(console: Console, row: Row, seen: Seen) -> None:
 def _print_line(console: Console, *cells: str, style: str | None = None) -> None:
     """One row of a table whose columns have fixed widths, since rows appear one by one."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
-    rest = console.width - _ID_COLUMNS - 2 * _TEXT_COLUMNS - _VERDICT_COLUMNS - 5
-    for width in (_ID_COLUMNS, _TEXT_COLUMNS, _TEXT_COLUMNS, rest, _VERDICT_COLUMNS):
+    columns = terminal_columns()
+    room = (columns - 3 if columns is not None and columns < console.width else console.width) - _ID_COLUMNS - _VERDICT_COLUMNS - 5
+    text = min(_TEXT_COLUMNS, room // 3)
+    for width in (_ID_COLUMNS, text, text, room - 2 * text, _VERDICT_COLUMNS):
         table.add_column(width=width, overflow="fold")
     table.add_row(*cells, style=style)
     console.print(table)

@@ -1,13 +1,12 @@
 """`quiesce profiles`: which cores are built in, and whether a profile of one's own is complete and consistent."""
+from sim.cli_terminal import print_named
 from sim.errors import UserError
 from sim.timing.profile import check_profile, load_profile, profile_names
 
 
 def print_profiles() -> int:
     """One line for each built-in profile."""
-    width = max(map(len, profile_names()))
-    for name in profile_names():
-        print(f"{name:{width}}  {load_profile(name).description}")
+    print_named((name, load_profile(name).description) for name in profile_names())
     return 0
 
 

@@ -71,9 +71,9 @@ class Options:
 
 def print_kernels() -> int:
     """One line for each built-in kernel."""
-    width = max(len(known.name) for known in kernels())
-    for known in kernels():
-        print(f"{known.name:{width}}  {known.summary}")
+    from sim.cli_terminal import print_named
+
+    print_named((known.name, known.summary) for known in kernels())
     return 0
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from firmware.schemes import SCHEMES, Scheme
 from sim.arch.memory_map import PES_MAX
-from sim.cli_compare import COLUMNS, check_count, check_writable, outcome_text, processes, wide_console
+from sim.cli_compare import check_count, check_writable, outcome_text, processes
+from sim.cli_terminal import COLUMNS, wide_console
 from sim.errors import UserError
 from sim.experiments.compare import Compared, compare
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sim.cli_compare import check_writable, processes, wide_console
+from sim.cli_compare import check_writable, processes
+from sim.cli_terminal import wide_console
 from sim.errors import UserError
 from sim.sweeps.executors import Pool, dask_cluster, local_processes
 from sim.sweeps.export import PointFigures, figures_of, usual_measures, write_csv, write_json
