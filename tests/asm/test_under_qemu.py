@@ -70,7 +70,7 @@ CONSOLE = {
 #: One host thread for all PEs, which a YIELD hands on: these spin for each other at every change, or count how often they look for an
 #: answer. With a host thread each, both depend on what else the host has to do.
 SPINNING = {"rendezvous-park", "dedicated-vector", "idmap-park", "machdep-page", "flagged-run", "shadow-tables", "parking",
-            "two_promotions", "own_block_change", "own_block_16k", "boot_pcpu", "window"}
+            "two_promotions", "own_block_change", "own_block_16k", "boot_pcpu", "window", "stop_cpus"}
 
 
 def command(image: GnuImage, pes: int, *more: str) -> list[str]:
