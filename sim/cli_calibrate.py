@@ -12,10 +12,10 @@ from sim.calibration.figures import FIGURES, FITTED, GIVEN, PREDICTED, Figure
 from sim.calibration.markdown import error_text, number_text, with_table
 from sim.calibration.run import Compared, compare
 from sim.cli_compare import check_writable, in_processes, processes
-from sim.cli_terminal import wide_console
+from sim.cli_terminal import COLUMNS, say, terminal_columns, wide_console
 from sim.errors import UserError
 
-_WIDTHS = (34, 16, 10, 9, 6, 10, 9, 3)
+_WIDTHS, _WIDTHS_NARROW = (34, 16, 10, 9, 6, 10, 9, 3), (16, 14, 9, 8, 6, 8, 9, 3)
 _MEANING = {GIVEN: "the profile has the published figure; measured from inside, the model gives it back",
             FITTED: "a figure of the profile that nobody published was chosen by this one",
             PREDICTED: "nothing was chosen by this one"}
@@ -78,8 +78,10 @@ def _print_figure(console: Console, one: Compared) -> None:
 
 def _print_line(console: Console, *cells: str, style: str | None = None) -> None:
     """One row of a table whose columns have fixed widths, since rows appear one by one."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
-    for number, width in enumerate(_WIDTHS):
+    columns = terminal_columns()
+    narrow = columns is not None and columns < COLUMNS
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0 if narrow else 1))
+    for number, width in enumerate(_WIDTHS_NARROW if narrow else _WIDTHS):
         table.add_column(width=width, overflow="fold", justify="right" if number in (2, 3, 5) else "left")
     table.add_row(*cells, style=style)
     console.print(table)
@@ -89,14 +91,14 @@ def _print_legend(console: Console, compared: Sequence[Compared]) -> None:
     """What the words mean, and where each published figure comes from."""
     console.out("")
     for word in (GIVEN, FITTED, PREDICTED):
-        console.out(f"{word + ':':11}{_MEANING[word]}")
+        say(console, f"{word + ':':11}{_MEANING[word]}")
     tolerances = sorted({one.figure.tolerance for one in compared})
     for tolerance in tolerances:
         keys = [one.figure.key for one in compared if one.figure.tolerance == tolerance]
-        console.out(f"within {100 * tolerance:g} %: {', '.join(keys)}")
+        say(console, f"within {100 * tolerance:g} %: {', '.join(keys)}")
     for one in compared:
         if one.figure.parameter:
-            console.out(f"{one.figure.key}: {one.figure.how}, {one.figure.parameter}")
+            say(console, f"{one.figure.key}: {one.figure.how}, {one.figure.parameter}")
     for source in dict.fromkeys(one.figure.source for one in compared):
-        console.out(f"{source}: {', '.join(one.figure.key for one in compared if one.figure.source == source)}")
+        say(console, f"{source}: {', '.join(one.figure.key for one in compared if one.figure.source == source)}")
     console.out("")

@@ -63,7 +63,7 @@ def _parts(widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
 def say(console: Console, text: str, style: str | None = None) -> None:
     """A line of words, on a terminal broken between words."""
     room = terminal_columns()
-    console.out(text if room is None else "\n".join(textwrap.fill(line, room) for line in text.split("\n")), style=style)
+    console.out(text if room is None else "\n".join(textwrap.fill(line, room, break_on_hyphens=False) for line in text.split("\n")), style=style)
 
 
 def print_named(named: Iterable[tuple[str, str]]) -> None:
