@@ -10,6 +10,7 @@ from firmware.layout import BLOCK_BYTES, FRAME_BYTES, FRAME_GAP_BYTES, PAGE_BYTE
 from sim.arch.memory_map import RAM_DEFAULT_BYTES
 from sim.experiments.kernel_build import build_constants, build_image
 from sim.experiments.trial import Trial
+from sim.machine import Machine
 from sim.result import Result
 from sim.state.events import BY_NAME
 
@@ -123,3 +124,19 @@ def test_a_flagged_pcpu_in_either_of_two_runs_keeps_the_second_in_pages(name: st
 def test_safe_schemes_stay_safe_with_pcpus_in_the_middle_of_a_run(name: str, pes: int) -> None:
     trial = trial_of(name, 200, 8192, pes)
     assert trial.run(seed=pes).exit_status == 0, trial.command(seed=pes)
+
+
+@pytest.mark.parametrize("name", ["shadow-tables", "flagged-run", "fault-retry"])
+def test_serrors_that_come_from_reset_on_find_pes_that_have_no_page_yet(name: str) -> None:
+    """Of many PEs the last wait long for theirs; here their first SError comes before it."""
+    pes, rounds, period_cycles = 17, 1, 8_000
+    constants = build_constants(kernel(name), pes=pes, ram_bytes=RAM_DEFAULT_BYTES, seed=0, rounds=rounds, defined={"LOAD_WALK_BLOCKS": 0})
+    machine = Machine(pes=pes, events=("entry",)).load(build_image(kernel(name), constants, []), marks=["mark_ready"])
+    for pe in range(1, pes):
+        machine.inject_serrors(pe, period_cycles)
+    result = machine.run()
+    assert result.exit_status == 0, result.console
+    events = result.events.array()
+    ready_cycle = int(events["cycle"][events["kind"] == BY_NAME["mark"].number][0])
+    serrors = events[(events["kind"] == BY_NAME["entry"].number) & (events["aux"] % 0x200 == 0x180)]
+    assert np.count_nonzero(serrors["cycle"] < ready_cycle) > pes
