@@ -1,15 +1,16 @@
 """Runs of a benchmark: one scenario on one number of PEs, over seeds; and many of those, over processes.
 
-A run boots, goes through the warm-up, is looked at, goes through the measured rounds, and is looked at again: the stack of cycles is the
-difference. Looking changes nothing of what follows. Same arguments, same result, whatever the number of processes.
+A run goes to its end, and its log says when the measured rounds began and ended. Then it is made again, as far as there, and looked at when
+they begin and when they end: the stack of cycles is the difference. So the machine never has to look out for a mark, which would keep PEs
+from running ahead of each other and from sleeping where they spin. Same arguments, same result, whatever the number of processes.
 """
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import numpy as np
 
-from firmware.benchmarks import ACKNOWLEDGED, SGI_INTIDS, TLBI_ARRIVED, Benchmark, Samples, benchmark, mark_array
+from firmware.benchmarks import ACKNOWLEDGED, SGI_INTIDS, TLBI_ARRIVED, Samples, benchmark, mark_array
 from firmware.kernels import kernel
 from sim.benchmarks.arrivals import EVENTS as ARRIVAL_EVENTS
 from sim.benchmarks.arrivals import arrivals
@@ -21,11 +22,11 @@ from sim.errors import SimulatorError, UserError
 from sim.experiments.kernel_build import build_constants
 from sim.experiments.seeded_build import SEED, seeded_build
 from sim.machine import Machine
-from sim.observers.verdict import EXITED, INTERRUPTED, PAUSED
+from sim.observers.verdict import BUDGET, EXITED, INTERRUPTED
 from sim.result import Result
 from sim.settings import BUDGET_DEFAULT_CYCLES
 from sim.state.dtypes import STATUS_WFE, STATUS_WFI
-from sim.state.events import EVENT_ACKNOWLEDGED, EVENT_MARK, EVENT_TLBI_COMPLETE, EVENT_WAKE
+from sim.state.events import EVENT_ACKNOWLEDGED, EVENT_MARK, EVENT_WAKE
 from sim.timing.profile import load_profile
 
 ROUNDS_DEFAULT, WARMUP_DEFAULT, SEEDS_DEFAULT = 200, 10, 1
@@ -96,45 +97,39 @@ class Task:
         return point(self.scenario, self.pes, load_profile(self.profile).clock_hz, samples, self.rounds, self.family, self.issuers)
 
     def sample(self, seed: int) -> Sample:
-        """One run. Raises SimulatorError unless it ends as its kernel promises, with every round in the log."""
-        chosen = benchmark(self.benchmark)
-        built_in = kernel(chosen.kernel)
-        constants = build_constants(built_in, pes=self.pes, ram_bytes=RAM_BYTES, seed=seed, rounds=self.rounds, warmup=self.warmup, 
-                                    defined={**self.constants, "LSE": int(self.uses_lse)})
+        """One run, and the same once more to look at the counters. Raises SimulatorError unless it ends as its kernel promises, with every round in the log."""
+        chosen, built_in, constants = benchmark(self.benchmark), kernel(benchmark(self.benchmark).kernel), self.build_constants(seed)
         words = tuple(sorted((name, value) for name, value in constants.items() if name != SEED))
         image = seeded_build(built_in.name, True, (), words, takes_seed=True).image(seed)
         after = [name for name in AFTERWARDS if name in image.symbols][:1]
-        machine = Machine(pes=self.pes, profile=self.profile, seed=seed, ram_bytes=RAM_BYTES, interleaving=self.fidelity, events=EVENTS, **built_in.machine)
-        machine.load(image, marks=[*chosen.marks, *after])
-        run = _Run(machine, self.label(seed), self.budget_cycles)
-        for _ in range(self.warmup * self.issuers + 1):
-            run.to(self.start_mark)
-        before, first_event = run.counters(), run.events
-        if after:
-            run.to(after[0])
-        counters, last_event = run.counters(), run.events
-        result = run.to(None)
-        return self._sample(seed, machine, result, chosen, constants, (before, counters), (first_event, last_event), run.host_seconds)
 
-    def _sample(self, seed: int, machine: Machine, result: Result, chosen: Benchmark, constants: Mapping[str, int], counters: tuple[Counters, Counters],
-                events: tuple[int, int], host_seconds: float) -> Sample:
-        log = result.events.array()
-        acknowledged = log[(log["kind"] == EVENT_ACKNOWLEDGED) & (log["aux"] == SGI_INTIDS[chosen.name])]
-        noted = {ACKNOWLEDGED: acknowledged, TLBI_ARRIVED: arrivals(log, machine.state.machine[0], self.pes, self.issuers)}
-        found = chosen.samples(mark_array(chosen, machine.watched, log[log["kind"] == EVENT_MARK], noted), constants)
+        def loaded(events: tuple[str, ...]) -> _Run:
+            machine = Machine(pes=self.pes, profile=self.profile, seed=seed, ram_bytes=RAM_BYTES, interleaving=self.fidelity, events=events, **built_in.machine)
+            return _Run(machine.load(image, marks=[*chosen.marks, *after]), self.label(seed))
+
+        run = loaded(EVENTS)
+        log = run.to_end(self.budget_cycles).events.array()
+        marks, watched = log[log["kind"] == EVENT_MARK], run.machine.watched
+        passed = [marks["cycle"][marks["a"] == watched.index(name)] for name in (self.start_mark, *after)]
+        if len(passed[0]) < (self.warmup + self.rounds) * self.issuers or not all(map(len, passed)):
+            raise SimulatorError(f"{self.label(seed)}: {len(passed[0])} rounds began, and then nothing was checked; no figure can be had from that")
+        begin, end = int(passed[0][self.warmup * self.issuers]), int(passed[-1][0] if after else log["cycle"][-1])
+        again = loaded(())
+        counters = again.counters_at(begin), again.counters_at(end)
+        noted = {ACKNOWLEDGED: log[(log["kind"] == EVENT_ACKNOWLEDGED) & (log["aux"] == SGI_INTIDS[chosen.name])],
+                 TLBI_ARRIVED: arrivals(log, run.machine.state.machine[0], self.pes, self.issuers)}
+        found = chosen.samples(mark_array(chosen, watched, marks, noted), constants)
         if len(found) != 1:
             raise SimulatorError(f"{self.label(seed)}: {len(found)} scenarios ran in place of one")
-        stacks: dict[str, Stack] = {}
         members = {INITIATOR: range(self.issuers), OTHERS: range(self.issuers, self.pes), EVERYONE: range(self.pes)}
+        woken = log[(log["kind"] == EVENT_WAKE) & (log["cycle"] >= begin) & (log["cycle"] < end)]
+        costs = run.machine.state.machine[0]
+        stacks = {}
         for part, pes in members.items():
-            during = log[events[0]:events[1]]
-            during = during[np.isin(during["pe"], list(pes))]
-            waited = int(during["a"][during["kind"] == EVENT_TLBI_COMPLETE].sum())
-            woken = during["aux"][during["kind"] == EVENT_WAKE]
-            costs = machine.state.machine[0]
-            waking = sum(int(np.count_nonzero(woken == status)) * int(costs[cost]) for status, cost in WAKING)
-            stacks[part] = stack(*counters, list(pes), {"barrier wait": waited, "waking": waking})
-        return _as_sample(seed, found[0], stacks, host_seconds)
+            how = woken["aux"][np.isin(woken["pe"], list(pes))]
+            waking = sum(int(np.count_nonzero(how == status)) * int(costs[cost]) for status, cost in WAKING)
+            stacks[part] = stack(*counters, list(pes), {"waking": waking})
+        return _as_sample(seed, found[0], stacks, run.host_seconds + again.host_seconds)
 
     def label(self, seed: int) -> str:
         """The run, in words, for messages about it."""
@@ -155,28 +150,32 @@ def _as_sample(seed: int, found: Samples, stacks: dict[str, Stack], host_seconds
 class _Run:
     """A machine on its way through a benchmark."""
 
-    def __init__(self, machine: Machine, label: str, budget_cycles: int) -> None:
-        self._machine, self._label, self._budget_cycles = machine, label, budget_cycles
+    def __init__(self, machine: Machine, label: str) -> None:
+        self.machine, self._label = machine, label
         self.host_seconds = 0.0
-        self.events = 0                 # in the log so far
 
-    def to(self, mark: str | None) -> Result:
-        """Go on until a PE is about to pass a mark, or to the end. Raises SimulatorError if the run ends otherwise or lost events."""
-        result = self._machine.run(self._budget_cycles, until=mark)
-        self.host_seconds += result.host_seconds
-        self.events = len(result.events)
-        verdict = result.verdict
-        if verdict.kind == INTERRUPTED:
-            raise KeyboardInterrupt
+    def to_end(self, budget_cycles: int) -> Result:
+        """Go on to the end. Raises SimulatorError if that is not the kernel's own, UserError if events were lost."""
+        result = self._to(budget_cycles)
         if result.events.dropped or result.events.lost:
             raise UserError(f"{self._label}: more events than a run keeps; give fewer --rounds and more --seeds")
-        if not (verdict.kind == PAUSED if mark else verdict.kind == EXITED and verdict.exit_status == 0):
-            raise SimulatorError(f"{self._label}: {verdict} in place of {mark or 'exit with status 0'}; no figure can be had from that")
+        if result.verdict.kind != EXITED or result.verdict.exit_status != 0:
+            raise SimulatorError(f"{self._label}: {result.verdict} in place of exit with status 0; no figure can be had from that")
         return result
 
-    def counters(self) -> Counters:
-        """What every PE has counted until now."""
-        return Counters.of(self._machine.state.pes, self._machine.state.machine[0], self._machine.clock_cycles())
+    def counters_at(self, cycle: int) -> Counters:
+        """What every PE has counted by a cycle, at which the machine stops."""
+        result = self._to(cycle)
+        if result.verdict.kind != BUDGET:
+            raise SimulatorError(f"{self._label}: {result.verdict} before cycle {cycle}, though the same run came there before")
+        return Counters.of(self.machine.state.pes, self.machine.state.machine[0], self.machine.clock_cycles())
+
+    def _to(self, budget_cycles: int) -> Result:
+        result = self.machine.run(budget_cycles)
+        self.host_seconds += result.host_seconds
+        if result.verdict.kind == INTERRUPTED:
+            raise KeyboardInterrupt
+        return result
 
 
 def run_all(tasks: Sequence[Task], jobs: int, show: Callable[[str], None] = lambda _label: None) -> list[Point]:
