@@ -186,6 +186,7 @@ BenchSeeds = Annotated[int, typer.Option("--seeds", metavar="N", help="How many 
 BenchJson = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")]
 BenchCsv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the percentiles as CSV.")]
 BenchPlot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .png, .svg or .pdf.")]
+BenchJitter = Annotated[str | None, typer.Option(metavar="N,N...", help="For how many turns of a loop these are masked, at most; default 100.")]
 BenchJobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Processes; default one for each processor.")]
 BenchLse = Annotated[bool | None, typer.Option("--lse/--no-lse", help="Atomics by FEAT_LSE, or by LDXR and STXR; default what the profile's core has.")]
 
@@ -202,11 +203,12 @@ def bench_ipi(
     warmup: BenchWarmup = 10, seed: BenchSeed = 0, seeds: BenchSeeds = 1, json: BenchJson = None, csv: BenchCsv = None,
     plot: BenchPlot = None, jobs: BenchJobs = None, lse: BenchLse = None,
     idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What the other PEs do meanwhile.")] = None,
+    jitter: BenchJitter = None,
     target: Annotated[str | None, typer.Option(metavar="N", help="The PE that the normal IPI goes to.")] = None,
     self_: Annotated[str | None, typer.Option("--self", metavar="call|sgi", help="How PE 0 calls itself: as Linux, or by an SGI.")] = None,
 ) -> Action:
     """Linux's IPI benchmark: dry run, self, one target, broadcast, broadcast with lock; delivery and total."""
-    return _bench("ipi", {"idle": idle, "target": target, "self": self_}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
+    return _bench("ipi", {"idle": idle, "jitter": jitter, "target": target, "self": self_}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
@@ -217,9 +219,10 @@ def bench_rendezvous(
     plot: BenchPlot = None, jobs: BenchJobs = None, lse: BenchLse = None,
     barrier: Annotated[str | None, typer.Option(metavar="B,B...", help="How PEs meet: counters (default), tree, wfe.")] = None,
     idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What the other PEs do meanwhile.")] = None,
+    jitter: BenchJitter = None,
 ) -> Action:
     """One PE gathers all others by SGI, all act, all go on."""
-    return _bench("rendezvous", {"barrier": barrier, "idle": idle}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
+    return _bench("rendezvous", {"barrier": barrier, "idle": idle, "jitter": jitter}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 
@@ -231,9 +234,10 @@ def bench_shootdown(
     how: Annotated[str | None, typer.Option(metavar="H,H...", help="tlbi: broadcast TLBI; ipi: a call of every PE; default both.")] = None,
     issuers: Annotated[str | None, typer.Option(metavar="N,N...", help="PEs that do so at once, each with a page of its own; default 1.")] = None,
     idle: Annotated[str | None, typer.Option(metavar="wfi|busy", help="What PEs do that have nothing to do.")] = None,
+    jitter: BenchJitter = None,
 ) -> Action:
     """A translation is taken away on every PE: by a broadcast TLBI and by IPI, by one PE or by several at once."""
-    return _bench("shootdown", {"how": how, "issuers": issuers, "idle": idle}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
+    return _bench("shootdown", {"how": how, "issuers": issuers, "idle": idle, "jitter": jitter}, pes=pes, profile=profile, fidelity=fidelity, rounds=rounds,
                   warmup=warmup, seed=seed, seeds=seeds, json=json, csv=csv, plot=plot, jobs=jobs, lse=lse)
 
 

@@ -6,12 +6,13 @@
 // Where one PE is called the clock is read before the call and in the function, as there.
 //
 // SELF_BY_SGI   0 as Linux does it: without an SGI, the function is just called     1 PE 0 sends itself an SGI
-// IDLE          what the other PEs do meanwhile (bench.inc)
+// IDLE          what the other PEs do meanwhile; JITTER: and for how long they are masked (bench.inc)
 //
 // See Y. Norov, "IPI performance benchmark", linux-arm-kernel, 2017-12-19; Linux 4.14 smp.c.
         .equ    INITIATORS, 1
         .include "kernel.inc"
         .include "report.inc"
+        .include "seed.inc"
         .include "bench.inc"
         .include "call_function.inc"
 
@@ -234,7 +235,7 @@ count_right:
 // bench_thread — what the other PEs do beside their interrupts
 //
 // Out       does not return
-// Clobbers  x0-x3, NZCV
+// Clobbers  x0-x5, x30, NZCV
 // Needs     EL1h, interrupts on
 //----------------------------------------------------------------------------------------
 bench_thread:

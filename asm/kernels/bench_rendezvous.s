@@ -1,12 +1,13 @@
 // bench_rendezvous — PE 0 gathers all others by SGI, WARMUP + ROUNDS times; they wait for each other before and after the action.
 //
 // BARRIER   0 at counters, by looking, as FreeBSD's smp_rendezvous     1 in a combining tree     2 at counters, by WFE until one changes
-// IDLE      what the other PEs do meanwhile (bench.inc)
+// IDLE      what the other PEs do meanwhile; JITTER: and for how long they are masked (bench.inc)
 //
 // There is no setup, so its barrier is left out: PEs meet twice a round, at the counters as in the tree. Counter 3 remains, which lets the
 // initiator go.
         .include "kernel.inc"
         .include "report.inc"
+        .include "seed.inc"
         .include "bench.inc"
         .include "barrier_tree.inc"
 
@@ -97,7 +98,7 @@ count_action:
 // bench_thread — what the other PEs do beside their interrupts
 //
 // Out       does not return
-// Clobbers  x0-x3, NZCV
+// Clobbers  x0-x5, x30, NZCV
 // Needs     EL1h, interrupts on
 //----------------------------------------------------------------------------------------
 bench_thread:

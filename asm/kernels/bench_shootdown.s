@@ -3,12 +3,13 @@
 //
 // HOW       0 a broadcast TLBI, completed by a DSB     HOW_IPI a call of every other PE, which invalidates for itself (call_function.inc)
 // ISSUERS   PEs 0 and up that do so, at most PES; they start each round together
-// IDLE      what the other PEs do meanwhile (bench.inc)
+// IDLE      what the other PEs do meanwhile; JITTER: and for how long they are masked (bench.inc)
 //
 // Every PE has all these translations in its TLB at first, and at the end none may read by an old one.
         .equ    INITIATORS, ISSUERS
         .include "kernel.inc"
         .include "report.inc"
+        .include "seed.inc"
         .include "bench.inc"
         .include "call_function.inc"
         .include "barrier_tree.inc"

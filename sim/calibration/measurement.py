@@ -114,7 +114,7 @@ class Broadcast:
     def run(self) -> Mapping[str, float]:
         """See Measurement."""
         profile = load_profile(self.profile)
-        values = (("scenarios", 1 << IPI_SCENARIOS.index(self.scenario)), ("target", profile.coherence.cluster_pes))
+        values = (("scenarios", 1 << IPI_SCENARIOS.index(self.scenario)), ("target", profile.coherence.cluster_pes), ("jitter", 0))
         sample = Task(benchmark="ipi", scenario=self.scenario, family=self.scenario, pes=IPI_PES, values=values,
                       profile=self.profile, rounds=IPI_ROUNDS, warmup=IPI_WARMUP).sample(0)
         found = {"total": profile.ns_of_cycles(float(np.mean(sample.total_cycles)))}
@@ -139,7 +139,7 @@ class Shootdown:
         profile = load_profile(self.profile)
         waited_ns = []
         for issuers in ISSUERS:
-            values = (("how", SHOOTDOWN_HOW["tlbi"]), ("issuers", issuers))
+            values = (("how", SHOOTDOWN_HOW["tlbi"]), ("issuers", issuers), ("jitter", 0))
             sample = Task(benchmark="shootdown", scenario="tlbi", family="tlbi", pes=SHOOTDOWN_PES, values=values, profile=self.profile,
                           rounds=SHOOTDOWN_ROUNDS, warmup=2).sample(0)
             waited_ns.append(profile.ns_of_cycles(float(np.mean(sample.operation_cycles))))
