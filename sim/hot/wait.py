@@ -1,6 +1,6 @@
 """What a block leaves to be done once it has run: exception return, events, waiting. And waking up.
 
-WFE waits unless the event register is set; SEV of any PE, an exclusive monitor lost to another PE's store and interrupts that are not
+WFE waits unless the event register is set; SEV of any PE, an exclusive monitor lost to another PE's store, ERET and interrupts that are not
 masked end it. WFI waits for a signalled interrupt whether masked or not. Source: DDI 0487, D1.6 (wait for event, wait for interrupt).
 """
 import numpy as np
@@ -60,6 +60,7 @@ def _after_return(m, i):  # type: ignore[no-untyped-def]
     pe["same_entries"] = ZERO
     pe["recursion_depth"] = ZERO
     pe["code_va"] = NOWHERE
+    pe["event_register"] = ONE                              # as SendEventLocal in ExceptionReturn: the local monitor has been cleared too
     synchronise_context(m, i)
     emit(m, i, EVENT_RETURN, ONE, pc, state, ZERO)
     if pc & u64(3) != ZERO:

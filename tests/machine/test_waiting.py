@@ -83,6 +83,14 @@ def test_an_event_sent_before_wfe_is_remembered_once(interleaving: str) -> None:
     assert (result.verdict.kind, result.verdict.pe, result.registers[0]["x5"]) == ("deadlock", 0, 1)
 
 
+@pytest.mark.parametrize("interleaving", ALL_INTERLEAVINGS)
+def test_an_exception_return_is_an_event(interleaving: str) -> None:
+    """Otherwise an interrupt between LDXR and WFE, whose return clears the monitor, would let a PE miss the store that it waits for."""
+    ran = run("main:\nbl gic_on\nsevl\nwfe\nmsr daifclr, #2\nmov x1, #1\nmsr icc_sgi1r_el1, x1\nisb\nnop\nwfe\nmov x5, #1\nb off\n",
+              interleaving=interleaving)
+    assert len(ran.entries()) == 1 and ran.x(5) == 1
+
+
 @pytest.mark.parametrize("value", [0, 5], ids=["the same value", "another value"])
 @pytest.mark.parametrize("interleaving", ALL_INTERLEAVINGS)
 def test_wfe_is_woken_by_another_pes_store_to_the_monitored_granule(interleaving: str, value: int) -> None:
