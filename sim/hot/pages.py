@@ -24,16 +24,18 @@ from sim.hot.decode_memory import (
     KIND_STORE,
     ORDERED_RELEASE,
     access_kind,
+    access_size_bytes,
     memory_form,
     ordering,
 )
+from sim.hot.pipeline import prefix_cycles, schedule_at
 from sim.hot.registers import general
 from sim.hot.spin import wake_everybody
 from sim.state import dtypes
 from sim.state.handle import lines_of, lines_touched_of, machine_of, page_sharing_of, pe_of, pes_of, ram_of
 
 u64, u32, u8 = np.uint64, np.uint32, np.uint8
-ZERO, ONE, FOUR = u64(0), u64(1), u64(4)
+ZERO, ONE, FOUR, EIGHT = u64(0), u64(1), u64(4), u64(8)
 PAGE_SHIFT, LINE_SHIFT, LINE_IN_PAGE = u64(12), u64(6), u64(0xFC0)
 UNTOUCHED, CLEAN, PRIVATE, READ, SHARED = (u64(state) for state in (
     dtypes.SHARING_UNTOUCHED, dtypes.SHARING_CLEAN, dtypes.SHARING_PRIVATE, dtypes.SHARING_READ, dtypes.SHARING_SHARED))
@@ -131,61 +133,80 @@ def _count(m, i, page, is_write):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _kind_here(m, i, offset, is_write):  # type: ignore[no-untyped-def]
-    """What kind of access (`sim.hot.coherence`) the one at `offset` is, by the instruction of the block under way that can make it.
-
-    The engine does not say which instruction it is at, but the registers are those of it: of the instructions whose address, by them, lies in
-    the same line of a page, an atomic or an exclusive counts before others. A store with a barrier behind it in the block waits as an atomic does.
-    """
+def _search(m, i, offset, is_write, start):  # type: ignore[no-untyped-def]
+    """As `_instruction_here`, of the instructions of the block from number `start` on; the second is -1 if it is none of them."""
     pe, machine, ram, registers = pe_of(m, i), machine_of(m), ram_of(m), general(m, i)
     first = np.int64(pe["block_pa"] - machine["ram_pa"])
-    result, is_store = coherence.WRITE if is_write else coherence.READ, False
-    for k in range(np.int64(pe["block_bytes"] >> u64(2))):
+    result, number = coherence.WRITE if is_write else coherence.READ, np.int64(-1)
+    for k in range(start, np.int64(pe["block_bytes"] >> u64(2))):
         word = word_at(ram, first + 4 * k)
         form = memory_form(word)
         if form == FORM_NONE:
             barrier = word & _BARRIER_MASK
-            if is_store and (barrier == _DSB or barrier == _DMB):
-                return coherence.ATOMIC
+            if number >= 0 and is_write and (barrier == _DSB or barrier == _DMB):
+                return coherence.ATOMIC, number
             continue
-        va = effective_address(word, registers, pe["block_va"] + FOUR * u64(k))
-        if (va ^ offset) & LINE_IN_PAGE != ZERO:
+        if number >= 0 or (effective_address(word, registers, pe["block_va"] + FOUR * u64(k)) ^ offset) & LINE_IN_PAGE != ZERO:
             continue
         released = coherence.RELEASE if ordering(word, form) & ORDERED_RELEASE != ZERO else ZERO
-        if form == FORM_EXCLUSIVE or form == FORM_EXCLUSIVE_PAIR:
-            if access_kind(word, form) != KIND_STORE:
-                if not is_write:
-                    return coherence.READ
-            elif is_write:
-                return coherence.ATOMIC | released
-            continue
         if form == FORM_ATOMIC or form == FORM_COMPARE or form == FORM_COMPARE_PAIR:
             far = form == FORM_ATOMIC and word & DISCARDED == DISCARDED and machine["far_atomics"] != ZERO
-            return (coherence.ATOMIC_FAR if far else coherence.ATOMIC) | released
-        if is_write and access_kind(word, form) == KIND_STORE:
-            is_store = True
+            pe["match_next"] = u64(k)                       # its read, then its write
+            return (coherence.ATOMIC_FAR if far else coherence.ATOMIC) | released, np.int64(k)
+        if (access_kind(word, form) == KIND_STORE) != is_write:
+            continue
+        pe["match_next"] = u64(k) if access_size_bytes(word, form) > EIGHT else u64(k + 1)
+        if form == FORM_EXCLUSIVE or form == FORM_EXCLUSIVE_PAIR:
+            return coherence.ATOMIC | released if is_write else coherence.READ, np.int64(k)
+        number = np.int64(k)
+        if is_write:
             result |= released
-    return result
+    return result, number
+
+
+@njit
+def _instruction_here(m, i, offset, is_write):  # type: ignore[no-untyped-def]
+    """What kind of access (`sim.hot.coherence`) the one at `offset` is, and which instruction of the block under way makes it, counted from 0.
+
+    The engine does not say which instruction it is at, but the registers are those of it: it is the next one, behind that found before in this
+    pass of the block, whose address, by them, lies in the same line of a page. A store with a barrier behind it in the block waits as an atomic does.
+    """
+    pe = pe_of(m, i)
+    if pe["match_instructions"] != pe["instructions"]:
+        pe["match_instructions"], pe["match_next"] = pe["instructions"], ZERO
+    kind, number = _search(m, i, offset, is_write, np.int64(pe["match_next"]))
+    if number < 0:                                          # no access of which we know: the address has been changed since
+        kind, number = _search(m, i, offset, is_write, np.int64(0))
+    return kind, u64(max(number, np.int64(0)))
 
 
 @njit
 def observe_access(m, i, offset, size, is_write):  # type: ignore[no-untyped-def]
-    """PE i accesses `size` bytes, 1 to 8, at `offset` in RAM, through the observed window: charge it if the page is shared."""
+    """PE i accesses `size` bytes, 1 to 8, at `offset` in RAM, through the observed window: charge it if the page is shared.
+
+    A block's accesses are made at its first cycle; each counts as made when the instructions before it in the block have been issued.
+    """
     machine, pe, page = machine_of(m), pe_of(m, i), np.int64(offset >> PAGE_SHIFT)
     if machine["coherence"] == PAGES and sharing_of(m, page) != SHARED:
         return
     line = offset >> LINE_SHIFT
     if pe["far_line"] == line + ONE and pe["far_instructions"] == pe["instructions"]:
         return                                              # the rest of an atomic that was done at the line's home
-    holder = lines_of(m)[np.int64(line)]["holder"]
+    record = lines_of(m)[np.int64(line)]
+    holder = record["holder"]
     is_own = holder & BYTE > LINE_SHARED and holder >> PE_SHIFT & BYTE == u64(i)
-    kind = coherence.WRITE if is_write else coherence.READ
-    flags = FLAGS_OF_WRITES if is_write else FLAGS_OF_READS
-    if pe["block_flags"] & flags != ZERO and not (is_own and pe["stores_done_cycles"] <= pe["cycles"]):
-        kind = _kind_here(m, i, offset, is_write)
-        if kind & coherence.KIND_MASK == coherence.ATOMIC_FAR and not is_own:
-            pe["far_line"], pe["far_instructions"] = line + ONE, pe["instructions"]
+    kind, before_cycles = coherence.WRITE if is_write else coherence.READ, ZERO
+    if machine["coherence"] == PAGES:
+        if is_write or not (is_own or (holder & BYTE == LINE_SHARED and coherence.is_sharer(record, i))):
+            kind, number = _instruction_here(m, i, offset, is_write)
+            before_cycles = prefix_cycles(schedule_at(m, pe["block_pa"], pe["block_bytes"]), number)
+    elif pe["block_flags"] & (FLAGS_OF_WRITES if is_write else FLAGS_OF_READS) != ZERO and not (is_own and pe["stores_done_cycles"] <= pe["cycles"]):
+        kind, _ = _instruction_here(m, i, offset, is_write)
+    if kind & coherence.KIND_MASK == coherence.ATOMIC_FAR and not is_own:
+        pe["far_line"], pe["far_instructions"] = line + ONE, pe["instructions"]
+    pe["cycles"] += before_cycles
     stall = coherence.access(m, i, offset, size, kind)
+    pe["cycles"] -= before_cycles
     if machine["coherence"] == PAGES and (is_write or stall != ZERO):
         _count(m, i, page, is_write)
 

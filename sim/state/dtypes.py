@@ -100,7 +100,7 @@ BRANCH_TARGETS, RETURN_STACK_MOST = 256, 64     # of each PE
 #: One event of the log.
 EVENT = np.dtype([("cycle", "u8"), ("pe", "u2"), ("kind", "u2"), ("aux", "u4"), ("a", "u8"), ("b", "u8"), ("c", "u8")])
 
-PE_PADDING_WORDS = 2                   # fills the last of the host's cache lines; `arrays` checks it
+PE_PADDING_WORDS = 8                   # fills the last of the host's cache lines; `arrays` checks it
 #: One PE: everything that hooks and the run loop keep of it. The callbacks get the address of this record.
 PE = np.dtype(
     _words(
@@ -172,8 +172,8 @@ PE = np.dtype(
         "nested_entries", "same_entries", "entry_elr", "entry_sp", "entry_esr",
         "recursion_depth", "recursion_elr", "recursion_esr",   # entries alike since the last return, other than a vector on itself
         # stores under way (`sim.hot.coherence`): next place in the buffer, when the last of them is done; the line that an atomic was done
-        # at the home of, from 1, and what `instructions` was then
-        "store_next", "stores_done_cycles", "far_line", "far_instructions",
+        # at the home of, from 1, and what `instructions` was then; which instruction of a block the next access can be of, and the same of that
+        "store_next", "stores_done_cycles", "far_line", "far_instructions", "match_instructions", "match_next",
         "coherence_cycles", "n_line_transfers", "n_invalidations", "n_far_atomics", "n_l1_cache_misses", "n_l2_cache_misses", "n_memory_reads",
     )
     # slot in which a VA was last found in the L1 TLB, by page number: a guess that spares the search, always checked

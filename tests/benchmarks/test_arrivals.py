@@ -18,7 +18,7 @@ A_BLOCK_CYCLES = 40                     # of the loop in which busy PEs are, at 
 
 def machine_of(profile: str, pes: int, issuers: int, fidelity: str = "timed", rounds: int = ROUNDS) -> Machine:
     """The shootdown benchmark by TLBI, everyone busy."""
-    (task,) = tasks_of("shootdown", {"how": "tlbi", "issuers": str(issuers), "idle": "busy"}, (pes,), Task("", "", "", 2))
+    (task,) = tasks_of("shootdown", {"how": "tlbi", "issuers": str(issuers), "idle": "busy", "jitter": "0"}, (pes,), Task("", "", "", 2))
     built_in = kernel("bench_shootdown")
     constants = build_constants(built_in, pes=pes, ram_bytes=RAM_BYTES, seed=0, rounds=rounds, warmup=0, defined=task.constants)
     machine = Machine(pes=pes, profile=profile, ram_bytes=RAM_BYTES, interleaving=fidelity, events=(*EVENTS, "tlbi_done"))
