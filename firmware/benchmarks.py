@@ -38,7 +38,9 @@ _COUNTER_MARKS = ("mark_round_start", "mark_sgi_sent", "mark_gathered", "mark_ac
 _TREE_MARKS = ("mark_tree_start", "mark_tree_sent", "mark_tree_gathered", "mark_tree_acted", "mark_tree_released", "mark_tree_done")
 RENDEZVOUS_MARKS = (*_COUNTER_MARKS, *_TREE_MARKS, "mark_taken", "mark_entered", "mark_exited")
 BARRIERS = MappingProxyType({"counters": 0, "tree": BENCH_CONSTANTS["BARRIER_TREE"], "wfe": BENCH_CONSTANTS["BARRIER_WFE"]})
-RENDEZVOUS_OPTIONS = MappingProxyType({"BARRIER": BARRIERS["counters"], "IDLE": 1, "JITTER": 0})
+JITTER_DEFAULT = 100                    # a part of what an interrupt takes to get through: rounds differ, and no phase is hidden by it
+JITTER_MOST = 1_000_000
+RENDEZVOUS_OPTIONS = MappingProxyType({"BARRIER": BARRIERS["counters"], "IDLE": 1, "JITTER": JITTER_DEFAULT})
 SHOOTDOWN_MARKS = ("mark_shootdown_start", "mark_tlbi_sent", "mark_many_sent", "mark_drop_entry", "mark_shootdown_complete", *_CALL_MARKS)
 #: What is known of a PE beside its marks, where the log or the model says it: it read ICC_IAR1_EL1 for an SGI of a benchmark; the last of
 #: a round's broadcast TLBIs took effect at it.
@@ -55,8 +57,8 @@ _WHY_LEFT_OUT = MappingProxyType({
 })
 SHOOTDOWN_NUMBERS = MappingProxyType({"HOW_IPI": 1})
 SHOOTDOWN_HOW = MappingProxyType({"tlbi": 0, "ipi": SHOOTDOWN_NUMBERS["HOW_IPI"]})
-SHOOTDOWN_OPTIONS = MappingProxyType({"HOW": SHOOTDOWN_HOW["tlbi"], "ISSUERS": 1, "IDLE": 1, "JITTER": 0})
-IPI_OPTIONS = MappingProxyType({"SCENARIOS": (1 << len(IPI_SCENARIOS)) - 1, "TARGET": 1, "SELF_BY_SGI": 0, "IDLE": 1, "JITTER": 0})
+SHOOTDOWN_OPTIONS = MappingProxyType({"HOW": SHOOTDOWN_HOW["tlbi"], "ISSUERS": 1, "IDLE": 1, "JITTER": JITTER_DEFAULT})
+IPI_OPTIONS = MappingProxyType({"SCENARIOS": (1 << len(IPI_SCENARIOS)) - 1, "TARGET": 1, "SELF_BY_SGI": 0, "IDLE": 1, "JITTER": JITTER_DEFAULT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +310,6 @@ def _shootdown_samples(passed: Passed, constants: Mapping[str, int]) -> tuple[Sa
     return (replace(samples, operation_cycles=(done - starts)[min(constants["WARMUP"], complete):]),)
 
 
-JITTER_DEFAULT = 100                    # a part of what an interrupt takes to get through: rounds differ, and no phase is hidden by it
-JITTER_MOST = 1_000_000
 JITTER_OPTION = Option("JITTER", JITTER_DEFAULT, "for how many turns of a loop they are masked at most, by the seed")
 IDLE_OPTION = Option("IDLE", 1, "what PEs do that have nothing to do", MappingProxyType({"busy": 0, "wfi": 1}))
 IPI = Benchmark(
@@ -321,7 +321,8 @@ IPI = Benchmark(
         "idle": IDLE_OPTION, "jitter": JITTER_OPTION}), 2, _ipi_samples)
 RENDEZVOUS = Benchmark(
     "rendezvous", "bench_rendezvous", "all PEs meet, act, meet again", tuple(BARRIERS), RENDEZVOUS_MARKS, MappingProxyType({
-        "barrier": Option("BARRIER", RENDEZVOUS_OPTIONS["BARRIER"], "how PEs wait for each other", BARRIERS), "idle": IDLE_OPTION, "jitter": JITTER_OPTION}), 2,
+        "barrier": Option("BARRIER", RENDEZVOUS_OPTIONS["BARRIER"], "how PEs wait for each other", BARRIERS),
+        "idle": IDLE_OPTION, "jitter": JITTER_OPTION}), 2,
     _rendezvous_samples)
 SHOOTDOWN = Benchmark(
     "shootdown", "bench_shootdown", "translations taken away on every PE, by TLBI or by IPI", tuple(SHOOTDOWN_HOW), SHOOTDOWN_MARKS,
