@@ -7,6 +7,7 @@ from sim.calibration.measurement import Broadcast, Call, Line, Load, Measurement
 GIVEN, FITTED, PREDICTED = "given", "fitted", "predicted"
 CALL_SOURCE = "L4Re performance page, l4re.org/performance"
 LINE_SOURCE = "github.com/nviennot/core-to-core-latency, README"
+PI_SOURCE = "github.com/nviennot/core-to-core-latency, issue 44: Raspberry Pi 4"
 IPI_SOURCE = "Y. Norov, IPI performance benchmark, linux-arm-kernel, 2017-12-19"
 A53_SOURCE = "J. Hennessy, D. Patterson, Computer Architecture, 6th edition, 2.6; L1: github.com/ocxtal/insn_bench_aarch64, Raspberry Pi 3"
 A72_SOURCE = "LLVM AArch64SchedA57.td (L1); chipsandcheese.com, Cortex-A72 article (L2)"
@@ -69,6 +70,11 @@ def _line(profile: str, last_pe: int, ns: float, how: str, parameter: str = "") 
                   Line(profile, last_pe))
 
 
+def _line_by_exclusives(profile: str, last_pe: int, ns: float, how: str, parameter: str) -> Figure:
+    return Figure(f"line/{profile}", "line to another PE, one way, by exclusives", profile, "ns", ns, ns, 0.10, how, parameter, PI_SOURCE,
+                  Line(profile, last_pe, lse=False))
+
+
 def _load(profile: str, level: str, least: float, most: float, source: str, parameter: str, unit: str = "cycles") -> Figure:
     what = "load from memory" if level == "dram" else f"load that hits {level.upper()}"
     return Figure(f"{level}/{profile}", what, profile, unit, least, most, 0.10, GIVEN, parameter, source, Load(profile, level, unit))
@@ -89,6 +95,7 @@ FIGURES = (
     _call("cortex-a53", 230, FITTED, "costs.exception_entry_cycles"),
     _line("graviton2-like", 1, 47, GIVEN, "coherence.line_same_socket_ns"),
     _line("neoverse-v1", 1, 46, PREDICTED),
+    _line_by_exclusives("cortex-a72", 1, 89.6, FITTED, "coherence.line_same_cluster_ns"),
     _line("kunpeng920-like", 4, 72, GIVEN, "coherence.line_same_socket_ns"),
     _load("cortex-a53", "l1", 3, 3, A53_SOURCE, "memory.l1d_latency_cycles"),
     _load("cortex-a53", "l2", 13, 13, A53_SOURCE, "memory.l2_latency_cycles"),

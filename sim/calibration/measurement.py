@@ -44,10 +44,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line between PE 0 and another, one way, in ns."""
+    """A line between PE 0 and another, one way, in ns. lse: by compare and swap, else by exclusives."""
 
     profile: str
     last_pe: int
+    lse: bool = True
 
     @property
     def weight(self) -> float:
@@ -56,7 +57,7 @@ class Line:
 
     def run(self) -> Mapping[str, float]:
         """See Measurement."""
-        return {"": line_ns(self.profile, self.last_pe)}
+        return {"": line_ns(self.profile, self.last_pe, lse=self.lse)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,9 @@ def call_cycles(profile: str, interleaving: str = "block") -> float:
     return _measured("measure_svc", profile, 1, 0, {}, rounds=CALLS, interleaving=interleaving)
 
 
-def line_ns(profile: str, last_pe: int, interleaving: str = "block") -> float:
-    """Nanoseconds for a line to travel one way between PE 0 and another, both of which compare and swap."""
-    cycles = _measured("measure_line", profile, last_pe + 1, 0, {}, rounds=TURNS, interleaving=interleaving)
+def line_ns(profile: str, last_pe: int, interleaving: str = "block", lse: bool = True) -> float:
+    """Nanoseconds for a line to travel one way between PE 0 and another, both of which compare and swap: by CASAL, or by LDAXR and STLXR."""
+    cycles = _measured("measure_line", profile, last_pe + 1, 0, {"LSE": int(lse)}, rounds=TURNS, interleaving=interleaving)
     return load_profile(profile).ns_of_cycles(cycles)
 
 

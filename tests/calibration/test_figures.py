@@ -13,6 +13,7 @@ from sim.timing.profile import load_profile, profile_names
 PUBLISHED = {
     "call/cortex-a76": (138, 138), "call/neoverse-n1": (142, 142), "call/cortex-a53": (230, 230),
     "line/graviton2-like": (47, 47), "line/neoverse-v1": (46, 46), "line/kunpeng920-like": (72, 72),
+    "line/cortex-a72": (89.6, 89.6),
     "l1/cortex-a53": (3, 3), "l2/cortex-a53": (13, 13), "micro-tlb-miss/cortex-a53": (2, 2), "main-tlb-miss/cortex-a53": (20, 20),
     "l1/cortex-a72": (4, 4), "l2/cortex-a72": (18, 21), "l1-tlb-miss/cortex-a76": (3, 3), "l1/neoverse-n1": (4, 4), "l2/neoverse-n1": (9, 11),
     "slc/neoverse-n1": (72, 72), "dram/neoverse-n1": (95, 95),
