@@ -261,9 +261,9 @@ def request(m, i, line, kind):  # type: ignore[no-untyped-def]
     mine = holder & BYTE > SHARED and holder >> OWNER_SHIFT & BYTE == u64(i)
     if mine or (kind == READ and holder & BYTE == SHARED and is_sharer(record, i)):
         if kind != READ:
-            lines_touched_of(m)[np.int64(line >> PAGE_LINES_SHIFT)] = np.uint8(1)
-            record["holder"] = holder | MODIFIED
-            record["busy_cycles"] = max(record["busy_cycles"], pe["cycles"])
+            if holder & BYTE != MODIFIED:
+                lines_touched_of(m)[np.int64(line >> PAGE_LINES_SHIFT)] = np.uint8(1)
+                record["holder"] = holder | MODIFIED
             if kind & RELEASE != ZERO and pe["stores_done_cycles"] > pe["cycles"]:
                 return _release(m, i, line, record, kind)
         if machine["coherence"] != WITH_CACHES:

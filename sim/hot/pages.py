@@ -184,7 +184,8 @@ def _instruction_here(m, i, offset, is_write):  # type: ignore[no-untyped-def]
 def observe_access(m, i, offset, size, is_write):  # type: ignore[no-untyped-def]
     """PE i accesses `size` bytes, 1 to 8, at `offset` in RAM, through the observed window: charge it if the page is shared.
 
-    A block's accesses are made at its first cycle; each counts as made when the instructions before it in the block have been issued.
+    A block's accesses are made at its first cycle. Where it has atomics, exclusives, ordered accesses or barriers, each counts as made when the
+    instructions before it in the block have been issued.
     """
     machine, pe, page = machine_of(m), pe_of(m, i), np.int64(offset >> PAGE_SHIFT)
     if machine["coherence"] == PAGES and sharing_of(m, page) != SHARED:
@@ -196,12 +197,12 @@ def observe_access(m, i, offset, size, is_write):  # type: ignore[no-untyped-def
     holder = record["holder"]
     is_own = holder & BYTE > LINE_SHARED and holder >> PE_SHIFT & BYTE == u64(i)
     kind, before_cycles = coherence.WRITE if is_write else coherence.READ, ZERO
-    if machine["coherence"] == PAGES:
-        if is_write or not (is_own or (holder & BYTE == LINE_SHARED and coherence.is_sharer(record, i))):
-            kind, number = _instruction_here(m, i, offset, is_write)
+    if pe["block_flags"] & (FLAGS_OF_WRITES if is_write else FLAGS_OF_READS) != ZERO and not (
+            (is_own and pe["stores_done_cycles"] <= pe["cycles"])
+            or (machine["coherence"] == PAGES and not is_write and holder & BYTE == LINE_SHARED and coherence.is_sharer(record, i))):
+        kind, number = _instruction_here(m, i, offset, is_write)
+        if machine["coherence"] == PAGES:
             before_cycles = prefix_cycles(schedule_at(m, pe["block_pa"], pe["block_bytes"]), number)
-    elif pe["block_flags"] & (FLAGS_OF_WRITES if is_write else FLAGS_OF_READS) != ZERO and not (is_own and pe["stores_done_cycles"] <= pe["cycles"]):
-        kind, _ = _instruction_here(m, i, offset, is_write)
     if kind & coherence.KIND_MASK == coherence.ATOMIC_FAR and not is_own:
         pe["far_line"], pe["far_instructions"] = line + ONE, pe["instructions"]
     pe["cycles"] += before_cycles

@@ -61,10 +61,7 @@ class Lines:
         now, times = self.clock[pe], self.times
         stored = max(self.stores[pe]) if release else 0
         if line.copies == {pe} and line.is_writable:
-            if kind == "read":
-                return 0
-            line.free = max(line.free, now)                 # nobody gets it as it was before
-            if stored <= now:
+            if kind == "read" or stored <= now:
                 return 0
             line.free = max(line.free, stored)
             return self._later(pe, stored) if kind == "write" else stored - now
