@@ -3,6 +3,7 @@
 Exit codes: those of `sim.observers.verdict` for a run that took place, 2 for a mistake of the user, 130 for Ctrl-C, 141 for a closed pipe.
 Nothing heavy is imported here, so that Ctrl-C is answered in one line from the first moment on.
 """
+import contextlib
 import os
 import re
 import sys
@@ -17,7 +18,13 @@ _NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
 
 def main() -> None:
     """Entry point of the command."""
-    sys.exit(run_command(sys.argv[1:]))
+    code = run_command(sys.argv[1:])
+    if code == EXIT_INTERRUPTED:                            # what is half built, a compiler's objects for one, is not taken down: it would complain
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run_command(arguments: Sequence[str]) -> int:

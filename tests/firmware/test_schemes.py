@@ -184,7 +184,8 @@ def test_threads_call_the_kernel_and_lose_no_register(name: str) -> None:
     machine = loaded(name, 4)
     entries = of_kind(machine.run(), "entry")
     calls = int(np.count_nonzero((entries["aux"] == VECTOR_EL0) & (entries["a"] & np.uint64(0xFFFF) == 0)))
-    assert counted(machine, "LD_SYSCALLS") in range(calls - 3, calls + 1) and calls > 4 * 3 * ROUNDS    # the last may still be under way
+    since = 3 * 3                           # each of three PEs may be in a call, and makes another or two while PE 0 reports what it has counted
+    assert counted(machine, "LD_SYSCALLS") in range(calls - since, calls + 1) and calls > 4 * 3 * ROUNDS
     assert counted(machine, "LD_LOST") == 0
     assert counted(machine, "LD_TICKS") > 2 * 3 * ROUNDS
 

@@ -124,7 +124,7 @@ TRAPPED_AT_EL0 = [
     Probe("msr cntp_cval_el0, xzr", 0x18, _sys(3, 3, 14, 2, 2, 31, 0)),
     Probe("mrs x13, pmccntr_el0", 0x18, _sys(3, 3, 9, 13, 0, 13, 1)),
     Probe("wfi", 0x01, 1 << 24 | 0xE << 20),
-    Probe("wfe", 0x01, 1 << 24 | 0xE << 20 | 1),
+    Probe("wfe", 0x01, 1 << 24 | 0xE << 20 | 1, before="wfe"),      # the return from the trap before is an event
 ]
 _TO_EL0 = """
     ldr x1, =SCTLR_OFF & ~(1 << 16) & ~(1 << 18) & ~(1 << 15) & ~(1 << 14) & ~(1 << 26) & ~(1 << 9)

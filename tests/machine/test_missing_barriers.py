@@ -107,7 +107,7 @@ def test_without_a_dsb_before_the_tlbi_another_pe_may_hold_the_old_descriptor_ag
 
 @pytest.mark.parametrize("interleaving", INTERLEAVINGS)
 def test_without_a_dsb_after_the_tlbi_another_pe_uses_the_old_translation_when_the_new_one_is_made(interleaving: str) -> None:
-    others = "tlbi vaale1is, x1\n" * 3                                 # so that it has to wait for the home node
+    others = "tlbi vaale1is, x1\n" * 6                                 # so that it has to wait for the home node
     found = _read(interleaving, tlbi=others + _WHOLE["tlbi"], after="nop")
     assert any(first == OLD for first, _ in found)
     assert {later for _, later in found} == {NEW}, "the TLBI arrives in the end"
