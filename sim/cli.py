@@ -19,11 +19,12 @@ _NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
 def main() -> None:
     """Entry point of the command."""
     code = run_command(sys.argv[1:])
-    if code == EXIT_INTERRUPTED:                            # what is half built, a compiler's objects for one, is not taken down: it would complain
+    if code == EXIT_INTERRUPTED:                            # what is half built, a compiler's objects for one, would complain on its way out
         with contextlib.suppress(OSError):
-            sys.stdout.flush()
             sys.stderr.flush()
-        os._exit(code)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())
+            os.close(nowhere)
     sys.exit(code)
 
 
