@@ -5,6 +5,7 @@ What depends on memory (as many PEs, pages or blocks as it holds) is the kernel'
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from firmware.benchmarks import JITTER_MOST
 from firmware.layout import BLOCK_BYTES, FRAME_BYTES, PAGE_BYTES
 from sim.errors import UserError
 
@@ -37,7 +38,8 @@ SHARED: Mapping[str, Limits] = {
     "OVERFLOW_BELOW_STACK": _FLAG, "FLAG_CHANGES": _FLAG, "FLAG_PLACE": Limits(0, 2), "UNMASK_FIQ": _FLAG, "MASK_SERROR": _FLAG,
     "REGION_PES": Limits(0, 256), "PCPU_PLACE": Limits(0, 2), "SEED_DELAY": _COUNT, "TICKS_PER_SECOND": Limits(1, 10_000_000), "PATIENCE": _COUNT,
     "BOOTSTACK_WORK": _COUNT, "BOOTSTACK_HOLD": _FLAG, "BOOTSTACK_FIRST": _FLAG, "MASKED": _FLAG, "LAST_LEVEL_ONLY": _FLAG, "INTERRUPTS": _FLAG,
-    "WINDOW_TLBIS": _TURNS, "ANSWER_TURNS": _COUNT, "TIMER_PERIOD_TICKS": _COUNT, "IDLE": _FLAG, "BARRIER": Limits(0, 2), "SELF_BY_SGI": _FLAG,
+    "WINDOW_TLBIS": _TURNS, "ANSWER_TURNS": _COUNT, "TIMER_PERIOD_TICKS": _COUNT, "IDLE": _FLAG,
+    "JITTER": Limits(0, JITTER_MOST), "BARRIER": Limits(0, 2), "SELF_BY_SGI": _FLAG,
 }
 
 _DELAY = {"DELAY_TURNS": _COUNT}

@@ -1,8 +1,6 @@
 """Kernels built otherwise than the repository builds them: other stacks, other numbers of PEs, other places of pcpu in its run."""
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from firmware.kernels import Kernel, kernel, kernels
@@ -13,6 +11,8 @@ from sim.experiments.trial import Trial
 from sim.machine import Machine
 from sim.result import Result
 from sim.state.events import BY_NAME
+
+from .test_schemes import not_returned
 
 PES, ROUNDS = 4, 3
 RUN_PAGES = 512
@@ -28,18 +28,6 @@ UNLIKE_KERNELS = ("hello", "window", "robust-linux", "robust-xnu", "own-block", 
 def trial_of(name: str, pages_before: int = 0, stack_bytes: int = 16384, pes: int = PES) -> Trial:
     return Trial(name, pes, rounds=ROUNDS, constants={"LOAD_WALK_BLOCKS": 0, "PAGES_BEFORE_PCPU": pages_before},
                  layout={"stack_bytes": stack_bytes}, ram_bytes=64 << 20)
-
-
-def entries_not_returned(result: Result, pe: int) -> list[npt.NDArray[Any]]:
-    """Oldest first."""
-    events = result.events.array()
-    stack: list[npt.NDArray[Any]] = []
-    for event in events[events["pe"] == pe]:
-        if event["kind"] == BY_NAME["entry"].number:
-            stack.append(event)
-        elif event["kind"] == BY_NAME["return"].number and stack:
-            stack.pop()
-    return stack
 
 
 def invalidations(result: Result, va: int) -> int:
@@ -86,7 +74,7 @@ def test_naive_recurses_as_deep_as_the_stack_wherever_pcpu_lies_in_its_run(pages
     result = trial.run(seed=1)
     pe = result.verdict.pe
     assert result.verdict.kind == "recursion" and pe, trial.command(seed=1)
-    first, *faults = entries_not_returned(result, pe)
+    first, *faults = not_returned(result, pe)
     assert trial.machine is not None and trial.machine.image is not None
     where = (trial.machine.image.symbols.find(int(faults[0]["b"])) or "").partition("+")[0]
     used = (FRAME_BYTES if first["aux"] >= VECTOR_EL0 else LEVEL_BYTES) + PUSHED_BYTES[where]
