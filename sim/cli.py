@@ -6,18 +6,22 @@ Nothing heavy is imported here, so that Ctrl-C is answered in one line from the 
 import contextlib
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 from sim.errors import UserError
 
 EXIT_USER_ERROR, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 2, 130, 141
+MOMENT_SECONDS = 0.02
 _NO_INTEGER = re.compile(r"Input should be a valid integer.*|'[^']*' is not a valid int(?:eger)?\.?")   # as Typer's versions put it
 _NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
 
 
 def main() -> None:
     """Entry point of the command."""
+    sys.unraisablehook = _interrupt_again
     code = run_command(sys.argv[1:])
     if code == EXIT_INTERRUPTED:                            # what is half built, a compiler's objects for one, would complain on its way out
         with contextlib.suppress(OSError):
@@ -91,6 +95,16 @@ def _interrupted() -> int:
     except OSError:
         pass
     return EXIT_INTERRUPTED
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C that came while a library called back into Python, a compiler for one, which cannot raise from there: once more, a moment later."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    later = threading.Timer(MOMENT_SECONDS, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    later.daemon = True
+    later.start()
 
 
 def _forget_output() -> None:

@@ -375,6 +375,18 @@ def test_ctrl_c_while_compiling_gives_one_line(tmp_path: Path) -> None:
     assert err == b"quiesce: interrupted\n"
 
 
+def test_ctrl_c_that_a_library_swallows_is_said_again_and_gives_one_line() -> None:
+    """A function that C calls cannot raise: the interpreter would report KeyboardInterrupt, and go on."""
+    code = ("import ctypes, signal, time; signal.signal(signal.SIGINT, signal.default_int_handler); import sim.cli\n"
+            "def swallow():\n signal.raise_signal(signal.SIGINT); time.sleep(0)\n"
+            "def action():\n ctypes.CFUNCTYPE(None)(swallow)(); time.sleep(30); return 0\n"
+            "sim.cli._parse = lambda arguments: action\nsim.cli.main()")
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"quiesce: interrupted\n")
+    assert time.monotonic() - begun < 25
+
+
 def test_ctrl_c_while_assembling_gives_one_line(write: Callable[[str, str | bytes], str]) -> None:
     process = start("run", write("long.s", ".rept 400000\n add x0, x1, x2\n.endr\n"))
     time.sleep(2.5)
