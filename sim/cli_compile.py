@@ -14,8 +14,9 @@ from sim.compiled_cache import cache_root, forget_old, is_cold, source_digest
 from sim.errors import UserError
 
 STAMP = "complete"                      # in the cache directory once every part is there: an interrupted compilation leaves none
-#: Callbacks that share little with the others and take about half of the time: a second process compiles them.
-HELPED = ("mrs", "msr", "sys", "low_device_read", "low_device_write", "high_device_read", "high_device_write")
+#: Callbacks that share little with the others: a second process compiles them, and then the run loop, by when most of what that shares with
+#: the first process's callbacks is there. Each process takes about half of the time so.
+HELPED = ("sys", "mrs", "msr", "low_device_read", "low_device_write", "high_device_read", "high_device_write")
 _REFRESH_SECONDS = 0.5
 
 
@@ -59,14 +60,10 @@ def _parts() -> Iterator[str]:
             if name not in HELPED:
                 callback(name)
                 yield name
-        from numba import types
-
-        from sim.hot.loop import run
-
-        run.compile((types.uint64,))
-        yield "run loop"
         if helper is not None:
             helper.wait()
+    _compile_loop()
+    yield "run loop"
     for name in HELPED:                 # from the cache; whatever the helper left undone is done here
         callback(name)
         yield name
@@ -95,6 +92,15 @@ def compile_helped() -> None:
 
     for name in HELPED:
         callback(name)
+    _compile_loop()
+
+
+def _compile_loop() -> None:
+    from numba import types
+
+    from sim.hot.loop import run
+
+    run.compile((types.uint64,))
 
 
 def _try_out() -> None:

@@ -155,7 +155,7 @@ def test_a_thousand_lines_take_one_process_and_little_time() -> None:
     began = time.monotonic()
     image = assemble_text(text, ORIGIN_PA)
     assert len(image.symbols) == 500
-    assert time.monotonic() - began < 3       # 0.3 s alone on a slow host; the machine may be busy
+    assert time.monotonic() - began < 10      # 0.3 s alone on a slow host; the machine may be busy
 
 
 WORKER = """
@@ -176,7 +176,7 @@ def test_an_instruction_on_which_the_process_dies_is_an_error_of_that_instructio
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
     monkeypatch.setattr(encode, "_WORKER", worker)
-    results = encode_with_keystone(["one", fatal, "three", "four"], timeout_seconds=1.0)
+    results = encode_with_keystone(["one", fatal, "three", "four"], timeout_seconds=4.0)
     assert [isinstance(result, EncodeError) for result in results] == [False, True, False, False]
     assert results[0] == int.from_bytes(NOP, "little")
 

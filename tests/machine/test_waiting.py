@@ -231,9 +231,9 @@ def test_a_masked_serror_stays_pending_and_is_taken_when_a_is_cleared(interleavi
 def test_a_billion_waited_cycles_cost_milliseconds() -> None:
     machine = machine_for("main:\nbl gic_on\nmsr daifclr, #2\n" + "mrs x1, cntvct_el0\nldr x3, =41666666\nadd x1, x1, x3\nmsr cntv_cval_el0, x1\n"
                           "mov x2, #1\nmsr cntv_ctl_el0, x2\nwfi\nb off\n", pes=1)
-    started = time.perf_counter()
+    started = time.process_time()                           # what others do on this host is not ours
     result = machine.run(3_000_000_000)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     assert result.verdict.kind == "finished"
     assert result.cycles > 990_000_000
     assert result.statistics[0]["wait_cycles"] > 990_000_000
