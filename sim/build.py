@@ -28,6 +28,7 @@ def build_state(profile: Profile, settings: Settings) -> State:
         "l2_max_entry_bytes": tlb.l2.max_entry_bytes, "random_replacement": int(tlb.replacement == "random"),
         "pa_bits": identity.pa_bits, "feat_bbm": identity.bbm_level, "multi_hit": settings.multi_hit_number(identity.bbm_level),
         "nt_faults": int(settings.nt_faults), "repeat_tlbi_erratum": int(settings.repeat_tlbi_erratum),
+        "strict_ttl": int(settings.strict_ttl),
         "hardware_af": int(identity.hardware_update != "none"),
         "hardware_dirty": int(identity.hardware_update == "access-flag-and-dirty"),
     })
@@ -35,7 +36,7 @@ def build_state(profile: Profile, settings: Settings) -> State:
     _set_interconnect(state, profile, settings.interleaving != "quantum")
     _set_coherence(state, profile, _coherence_mode(settings))
     _set_run(state, settings)
-    identification = id_register_values(identity, 0, settings.pes)
+    identification = id_register_values(identity, 0, settings.pes, has_ttl=settings.strict_ttl)
     fill_policy(state.policy, state.id_values, identification)
     for selector in range(16):
         state.id_values[dtypes.CACHE_SIZES_INDEX + selector] = ccsidr_value(profile.caches, selector)

@@ -75,6 +75,7 @@ def run(
                                                   "amalgamation, seeded.")] = None,
     nt_faults: Annotated[bool, typer.Option("--nt-faults", help="Accesses through nT take a translation fault.")] = False,
     repeat_tlbi_erratum: Annotated[bool, typer.Option("--repeat-tlbi-erratum", help="One access may outlive TLBI; DSB.")] = False,
+    strict_ttl: Annotated[bool, typer.Option("--strict-ttl", help="A TLBI with a TTL hint of the wrong level drops nothing.")] = False,
     coherence: Annotated[bool | None, typer.Option("--coherence/--no-coherence", help="Lines that travel between PEs cost time; "
                                                    "default unless --interleaving quantum.")] = None,
     skip_waiting: Annotated[bool | None, typer.Option("--skip-waiting/--no-skip-waiting",
@@ -91,7 +92,7 @@ def run(
         define=tuple(define or ()), include=tuple(include or ()), watch=tuple(watch or ()), registers=registers, listing=listing,
         recursion_limit=recursion_limit, livelock_limit=livelock_limit, serror_period=serror_period, fiq_period=fiq_period,
         feat_bbm=feat_bbm, multi_hit=multi_hit, nt_faults=nt_faults or None, repeat_tlbi_erratum=repeat_tlbi_erratum or None,
-        adversarial=adversarial, coherence=coherence, run_ahead=run_ahead,
+        strict_ttl=strict_ttl or None, adversarial=adversarial, coherence=coherence, run_ahead=run_ahead,
         skip_waiting=skip_waiting)
     return lambda: execute(options)
 

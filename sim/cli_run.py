@@ -63,6 +63,7 @@ class Options:
     multi_hit: str | None = None
     nt_faults: bool | None = None
     repeat_tlbi_erratum: bool | None = None
+    strict_ttl: bool | None = None
     adversarial: bool = False
     coherence: bool | None = None
     run_ahead: bool | None = None
@@ -121,8 +122,8 @@ def machine_settings(options: Options, pes: int) -> dict[str, Any]:
         "quantum_cycles": options.quantum, "seed": options.seed, "start": options.start, "bootargs": options.append,
         "semihosting": options.semihosting, "adversarial": options.adversarial, "events": None if options.events else EVENTS,
     }
-    for name in ("recursion_limit", "livelock_limit", "feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum", "coherence", "run_ahead",
-                 "skip_waiting"):
+    for name in ("recursion_limit", "livelock_limit", "feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum", "strict_ttl", "coherence",
+                 "run_ahead", "skip_waiting"):
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)
     return settings

@@ -40,6 +40,7 @@ class Settings:
     nt_faults: bool = False                 # an access through a block descriptor with nT = 1 takes a translation fault (FEAT_BBM 1 and above)
     adversarial: bool = False               # what only barriers guarantee comes late: `sim.hot.hidden_stores`, `own_tlbi`, `speculation`
     repeat_tlbi_erratum: bool = False       # see `sim.hot.residue`
+    strict_ttl: bool = False                # FEAT_TTL, and TLBIs drop nothing of another level than their hint's: `sim.hot.tlbi`
     run_ahead: bool = True                  # block interleaving: PEs run ahead of each other where nobody can tell: `sim.hot.turn`
     skip_waiting: bool = True               # PEs that wait in a loop for what nobody stores sleep: `sim.hot.spin`
     coherence: bool | None = None           # lines that travel between PEs cost time: `sim.hot.coherence`; None = not with a quantum
@@ -98,7 +99,7 @@ class Settings:
             "pes": self.pes, "interleaving": self.interleaving, "quantum_cycles": self.quantum_cycles, "seed": self.seed,
             "feat_bbm": self.bbm_level(profile_level), "multi_hit": MULTI_HITS[self.multi_hit_number(profile_level)],
             "nt_faults": self.nt_faults, "repeat_tlbi_erratum": self.repeat_tlbi_erratum,
-            "coherence": self.has_coherence,
+            "strict_ttl": self.strict_ttl, "coherence": self.has_coherence,
         }
 
     @property

@@ -209,16 +209,17 @@ def test_the_exit_code_is_the_guests_status(
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    ([], (0, "abort", False, False)),
-    (["--feat-bbm", "3"], (3, "new", False, False)),
-    (["--multi-hit", "seeded", "--repeat-tlbi-erratum"], (0, "seeded", False, True)),
-    (["--feat-bbm", "1", "--multi-hit", "old", "--nt-faults"], (1, "old", True, False)),
+    ([], (0, "abort", False, False, False)),
+    (["--feat-bbm", "3"], (3, "new", False, False, False)),
+    (["--multi-hit", "seeded", "--repeat-tlbi-erratum"], (0, "seeded", False, True, False)),
+    (["--feat-bbm", "1", "--multi-hit", "old", "--nt-faults"], (1, "old", True, False, False)),
+    (["--strict-ttl"], (0, "abort", False, False, True)),
 ])
-def test_options_of_overlapping_entries_reach_the_machine(tmp_path: Path, arguments: list[str], expected: tuple[object, ...]) -> None:
+def test_options_of_tlbs_reach_the_machine(tmp_path: Path, arguments: list[str], expected: tuple[object, ...]) -> None:
     where = tmp_path / "out.json"
     assert run_command(["run", "hello", "--json", str(where), *arguments]) == 0
     given = json.loads(where.read_text())["settings"]
-    assert tuple(given[name] for name in ("feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum")) == expected
+    assert tuple(given[name] for name in ("feat_bbm", "multi_hit", "nt_faults", "repeat_tlbi_erratum", "strict_ttl")) == expected
 
 
 @pytest.mark.parametrize(("arguments", "kind", "code"), [

@@ -77,8 +77,8 @@ def mpidr(pe: int) -> int:
     return int(MPIDR_EL1(affinity(pe), RES1=1))
 
 
-def id_register_values(identity: Identity, pe: int, pes: int) -> dict[int, int]:
-    """Every identification register that reads the same for ever: encoding_key -> value, of PE number pe out of pes.
+def id_register_values(identity: Identity, pe: int, pes: int, has_ttl: bool = False) -> dict[int, int]:
+    """Every identification register that reads the same for ever: encoding_key -> value, of PE number pe out of pes. has_ttl: FEAT_TTL.
 
     Covers the whole space op0 = 3, op1 = 0, CRn = 0, CRm = 1..7, op2 = 0..7: what has no name, and AArch32's, read as zero. Also MIDR,
     MPIDR, REVIDR, AIDR, CTR, DCZID and CLIDR. CCSIDR_EL1 depends on CSSELR_EL1: see ccsidr_value.
@@ -89,7 +89,7 @@ def id_register_values(identity: Identity, pe: int, pes: int) -> dict[int, int]:
     for name, value in {
         "MIDR_EL1": identity.midr, "REVIDR_EL1": identity.revidr, "MPIDR_EL1": mpidr(pe), "AIDR_EL1": 0,
         "CTR_EL0": ctr_value(identity), "DCZID_EL0": int(DCZID_EL0(BS=_log2_words(LINE_BYTES))), "CLIDR_EL1": CLIDR_VALUE,
-        **_feature_registers(identity), **_memory_model_registers(identity),
+        **_feature_registers(identity), **_memory_model_registers(identity, has_ttl),
     }.items():
         values[REGISTER_KEYS[name]] = value
     return values
@@ -106,11 +106,11 @@ def _feature_registers(identity: Identity) -> dict[str, int]:
     }
 
 
-def _memory_model_registers(identity: Identity) -> dict[str, int]:
+def _memory_model_registers(identity: Identity, has_ttl: bool) -> dict[str, int]:
     return {
         "ID_AA64MMFR0_EL1": int(ID_AA64MMFR0_EL1(PARange=PA_RANGES[identity.pa_bits], ASIDBits=2, TGran16=1, TGran64=0, TGran4=0)),
         "ID_AA64MMFR1_EL1": int(ID_AA64MMFR1_EL1(HAFDBS=HARDWARE_UPDATES.index(identity.hardware_update), PAN=1)),
-        "ID_AA64MMFR2_EL1": int(ID_AA64MMFR2_EL1(BBM=identity.bbm_level)),
+        "ID_AA64MMFR2_EL1": int(ID_AA64MMFR2_EL1(TTL=int(has_ttl), BBM=identity.bbm_level)),
     }
 
 

@@ -9,17 +9,17 @@ import numpy as np
 from numba import njit
 
 from sim.hot.events import emit
-from sim.hot.tlb import ASID_GLOBAL, KIND_ALL, NOWHERE, copy_entry, invalidate, is_covered
+from sim.hot.tlb import ASID_GLOBAL, HINT_SHIFT, KIND_ALL, NOWHERE, copy_entry, invalidate, is_covered
 from sim.state.events import EVENT_TLBI_DONE
 from sim.state.handle import l1i_of, l2_of, own_tlbi_of, pe_of, stale_code_of, walked_of
 
 u64 = np.uint64
 ZERO, ONE = u64(0), u64(1)
-_AUX_LAST_LEVEL = u64(1 << 8)
+AUX_LEVELS_SHIFT = u64(8)               # in `aux` of EVENT_TLBI and EVENT_TLBI_DONE
 
 
 @njit
-def defer_own_tlbi(m, i, kind, va, size_bytes, asid, last_level):  # type: ignore[no-untyped-def]
+def defer_own_tlbi(m, i, kind, va, size_bytes, asid, levels):  # type: ignore[no-untyped-def]
     """PE i has executed a TLBI: keep it until a DSB. Arguments as those of `sim.hot.tlb.invalidate`."""
     pe, queue = pe_of(m, i), own_tlbi_of(m, i)
     if pe["own_tlbi_count"] >= u64(len(queue)):
@@ -27,7 +27,7 @@ def defer_own_tlbi(m, i, kind, va, size_bytes, asid, last_level):  # type: ignor
         invalidate(m, i, KIND_ALL, ZERO, ZERO, ZERO, ZERO)
         return
     entry = queue[np.int64(pe["own_tlbi_count"])]
-    entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["last_level"] = kind, va, size_bytes, asid, last_level
+    entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["levels"] = kind, va, size_bytes, asid, levels
     pe["own_tlbi_count"] += ONE
 
 
@@ -38,8 +38,8 @@ def apply_own_tlbis(m, i):  # type: ignore[no-untyped-def]
     for k in range(np.int64(pe["own_tlbi_count"])):
         entry = queue[k]
         _keep_for_fetches(m, i, entry)
-        gone = invalidate(m, i, entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["last_level"])
-        emit(m, i, EVENT_TLBI_DONE, entry["kind"] | (_AUX_LAST_LEVEL if entry["last_level"] != ZERO else ZERO), entry["va"], u64(i), gone)
+        gone = invalidate(m, i, entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["levels"])
+        emit(m, i, EVENT_TLBI_DONE, entry["kind"] | entry["levels"] << AUX_LEVELS_SHIFT, entry["va"], u64(i), gone)
     pe["own_tlbi_count"] = ZERO
 
 
@@ -53,7 +53,8 @@ def _keep_for_fetches(m, i, operation):  # type: ignore[no-untyped-def]
         entry = fetched[slot]
         if entry["mask"] == ZERO or pe["stale_code_count"] >= u64(len(stale)):
             continue
-        if is_covered(parents[np.int64(entry["spare"])], operation["kind"], operation["va"], last, operation["asid"]):
+        parent = parents[np.int64(entry["spare"])]
+        if is_covered(parent, operation["kind"], operation["va"], last, operation["asid"], operation["levels"] >> HINT_SHIFT):
             copy_entry(stale[np.int64(pe["stale_code_count"])], entry)
             pe["stale_code_count"] += ONE
 

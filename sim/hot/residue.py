@@ -15,7 +15,7 @@ from numba import njit
 
 from sim.hot.events import emit
 from sim.hot.overlap import RESIDUE
-from sim.hot.tlb import ASID_GLOBAL, KIND_VA, KIND_VA_ALL_ASID, MISS, NOWHERE, copy_entry, is_covered
+from sim.hot.tlb import ASID_GLOBAL, HINT_SHIFT, KIND_VA, KIND_VA_ALL_ASID, MISS, NOWHERE, copy_entry, is_covered
 from sim.state.events import EVENT_RESIDUE
 from sim.state.handle import l2_of, pe_of, pes_of, residue_of, walked_of
 
@@ -37,7 +37,7 @@ def keep_residue(m, j, operation, now):  # type: ignore[no-untyped-def]
     last = va + span if span <= ~va else NOWHERE
     chosen = MISS
     for slot in range(len(entries)):
-        if is_covered(entries[slot], kind, va, last, operation["asid"]):
+        if is_covered(entries[slot], kind, va, last, operation["asid"], operation["levels"] >> HINT_SHIFT):
             if chosen == MISS or entries[slot]["handed"] > entries[chosen]["handed"]:
                 chosen = np.int64(slot)
     if chosen == MISS:

@@ -33,6 +33,8 @@ KIND_ALL = u64(tlbi.KIND_VMALL)         # everything
 KIND_VA = u64(tlbi.KIND_VA)             # a VA range: entries of one ASID, and global ones
 KIND_VA_ALL_ASID = u64(tlbi.KIND_VAA)   # a VA range, whatever the ASID
 KIND_ASID = u64(tlbi.KIND_ASID)         # the entries of one ASID, never global ones
+LAST_LEVEL, HINT_SHIFT = ONE, ONE       # of which levels: see `invalidate`
+_LEVEL_SHIFT, _LEVEL_MASK = u64(dtypes.ATTRIBUTE_LEVEL_SHIFT), u64(3)
 
 
 @njit(cache=True)
@@ -237,11 +239,12 @@ def insert_walk_cache(m, i, va, asid, coverage, table_pa, attributes, descriptor
 
 
 @njit(cache=True)
-def invalidate(m, i, kind, va, size_bytes, asid, last_level):  # type: ignore[no-untyped-def]
+def invalidate(m, i, kind, va, size_bytes, asid, levels):  # type: ignore[no-untyped-def]
     """Drop what a TLB invalidation covers from all TLBs of PE i. Returns how many entries went, walk cache included.
 
     kind: KIND_*.  va: canonical; with size_bytes (1 or more, cut off at the top of the address space) the range for the VA kinds:
-    a block that overlaps it goes whole.  asid: for KIND_VA and KIND_ASID.  last_level: non-zero keeps partial walks of the VA kinds.
+    a block that overlaps it goes whole.  asid: for KIND_VA and KIND_ASID.  levels, of the VA kinds: LAST_LEVEL keeps partial walks; a hint
+    in the bits from HINT_SHIFT on, one more than a level, keeps leaves of other levels and partial walks that lead beyond that level.
     Sets soft_flush if an entry handed to the engine since its last flush went; the page of instructions is looked up anew.
     """
     pe = pe_of(m, i)
@@ -251,25 +254,34 @@ def invalidate(m, i, kind, va, size_bytes, asid, last_level):  # type: ignore[no
     if pe["l2_sizes"] == ZERO:
         dropped = ZERO
     elif kind == KIND_ALL or kind == KIND_ASID or pe["l2_fractured"] != ZERO:
-        dropped = _sweep_l2(m, i, kind, va, last, asid)
+        dropped = _sweep_l2(m, i, kind, va, last, asid, levels)
     else:
-        dropped = _probe_l2(m, i, kind, va, last, asid)
+        dropped = _probe_l2(m, i, kind, va, last, asid, levels)
     if dropped != ZERO:
         dropped += _drop_orphans(m, i)
         if pe["unusual"] & OVERLAP != ZERO:
             forget_overlap(m, i)
-    if last_level == ZERO or kind == KIND_ALL or kind == KIND_ASID:
-        entries = walk_cache_of(m, i)
+    if levels & LAST_LEVEL == ZERO or kind == KIND_ALL or kind == KIND_ASID:
+        entries, hint = walk_cache_of(m, i), levels >> HINT_SHIFT
         for slot in range(len(entries)):
-            if is_covered(entries[slot], kind, va, last, asid):
+            leads_to = _level_and_one(entries[slot])
+            if is_covered(entries[slot], kind, va, last, asid, min(leads_to, hint)):
                 entries[slot]["mask"] = ZERO
                 dropped += ONE
     return dropped
 
 
 @njit
-def is_covered(entry, kind, va, last, asid):  # type: ignore[no-untyped-def]
-    """Whether an invalidation of [va, last] covers an L2 or walk-cache entry, judged by the whole block that it came from."""
+def _level_and_one(entry):  # type: ignore[no-untyped-def]
+    return (entry["attributes"] >> _LEVEL_SHIFT & _LEVEL_MASK) + ONE
+
+
+@njit
+def is_covered(entry, kind, va, last, asid, hint):  # type: ignore[no-untyped-def]
+    """Whether an invalidation of [va, last] covers an L2 or walk-cache entry, judged by the whole block that it came from.
+
+    hint: 0, or one more than the level that the VA kinds cover.
+    """
     if entry["mask"] == ZERO:
         return False
     if kind == KIND_ALL:
@@ -277,6 +289,8 @@ def is_covered(entry, kind, va, last, asid):  # type: ignore[no-untyped-def]
     if kind == KIND_ASID:
         return entry["asid"] == asid
     if kind == KIND_VA and entry["asid"] != asid and entry["asid"] != ASID_GLOBAL:
+        return False
+    if hint != ZERO and _level_and_one(entry) != hint:
         return False
     first = entry["va"] & entry["spare"]
     return first <= last and first | ~entry["spare"] >= va
@@ -297,13 +311,13 @@ def drop_l2(m, i, slot):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _sweep_l2(m, i, kind, va, last, asid):  # type: ignore[no-untyped-def]
+def _sweep_l2(m, i, kind, va, last, asid, levels):  # type: ignore[no-untyped-def]
     """Drop by looking at every L2 entry; what is known of sizes and fractions is made exact on the way."""
     pe, entries = pe_of(m, i), l2_of(m, i)
     dropped, sizes, fractured = ZERO, ZERO, ZERO
     for slot in range(len(entries)):
         entry = entries[slot]
-        if is_covered(entry, kind, va, last, asid):
+        if is_covered(entry, kind, va, last, asid, levels >> HINT_SHIFT):
             _drop_l2(pe, entry)
             dropped += ONE
         elif entry["mask"] != ZERO:
@@ -315,7 +329,7 @@ def _sweep_l2(m, i, kind, va, last, asid):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _probe_l2(m, i, kind, va, last, asid):  # type: ignore[no-untyped-def]
+def _probe_l2(m, i, kind, va, last, asid, levels):  # type: ignore[no-untyped-def]
     """Drop by looking only at the sets that can hold the range; no entry may be a fraction."""
     machine, pe, entries = machine_of(m), pe_of(m, i), l2_of(m, i)
     sets, ways = machine["l2_sets"], np.int64(machine["l2_ways"])
@@ -324,11 +338,11 @@ def _probe_l2(m, i, kind, va, last, asid):  # type: ignore[no-untyped-def]
         if sizes & ONE != ZERO:
             number, last_number = va >> size, last >> size
             if last_number - number >= sets:
-                return dropped + _sweep_l2(m, i, kind, va, last, asid)
+                return dropped + _sweep_l2(m, i, kind, va, last, asid, levels)
             while number <= last_number:
                 first = np.int64(number % sets) * ways
                 for way in range(ways):
-                    if is_covered(entries[first + way], kind, va, last, asid):
+                    if is_covered(entries[first + way], kind, va, last, asid, levels >> HINT_SHIFT):
                         _drop_l2(pe, entries[first + way])
                         dropped += ONE
                 number += ONE

@@ -1,11 +1,14 @@
 """TLB maintenance of EL1: the issuing PE at once, the others when it reaches them, complete at the issuer's DSB.
 
-Every operation of `sim.arch.tlbi`: local, inner and outer shareable, single and range. The TTL hint is ignored (FEAT_TTL not claimed).
+Every operation of `sim.arch.tlbi`: local, inner and outer shareable, single and range. The TTL hint is ignored (FEAT_TTL not claimed) unless
+MACHINE.strict_ttl is set: an operation by VA with a hint then drops leaves of that level alone, and of partial walks those that a walk to
+such a leaf passes; one whose hint names another granule than the VA's drops nothing. Arm permits that for a hint that is wrong.
 A broadcast goes to every PE that is not off; each gets it when its DVM message arrives (`sim.hot.interconnect`). Until then it uses what it
 holds. A PE whose queue is full gets all that is queued as one invalidation of everything, due when the earliest of them was: too much and
 too early is always permitted, too late never is.
 
-Events: `aux` of EVENT_TLBI and EVENT_TLBI_DONE is kind | AUX_LAST_LEVEL | scope << AUX_SCOPE_SHIFT (scope only where issued).
+Events: `aux` of EVENT_TLBI and EVENT_TLBI_DONE is kind | levels << AUX_LEVELS_SHIFT | scope << AUX_SCOPE_SHIFT (scope only where issued); levels
+as `sim.hot.tlb.invalidate` has them, so that AUX_LAST_LEVEL is one bit.
 Source: DDI 0487 L.a, C5.5 (operands), D8.17 "TLB maintenance".
 """
 import numpy as np
@@ -15,10 +18,10 @@ from sim.arch import tlbi
 from sim.hot.barrier import OUTSTANDING_INNER, OUTSTANDING_OUTER
 from sim.hot.events import emit
 from sim.hot.interconnect import at_home_node, await_credit, dvm_travel, note_answer
-from sim.hot.own_tlbi import defer_own_tlbi
+from sim.hot.own_tlbi import AUX_LEVELS_SHIFT, defer_own_tlbi
 from sim.hot.residue import keep_residue
 from sim.hot.schedule import reschedule
-from sim.hot.tlb import KIND_ALL, KIND_ASID, KIND_VA, KIND_VA_ALL_ASID, NOWHERE, invalidate
+from sim.hot.tlb import HINT_SHIFT, KIND_ALL, KIND_ASID, KIND_VA, KIND_VA_ALL_ASID, LAST_LEVEL, NOWHERE, invalidate
 from sim.hot.walk import asid_mask, granule_shift
 from sim.state import dtypes
 from sim.state.events import EVENT_TLBI, EVENT_TLBI_DONE
@@ -26,7 +29,7 @@ from sim.state.handle import machine_of, pe_of, pes_of, tlbi_queue_of
 
 u64 = np.uint64
 ZERO, ONE, TWO, THREE, FIVE, TEN = u64(0), u64(1), u64(2), u64(3), u64(5), u64(10)
-AUX_LAST_LEVEL, AUX_SCOPE_SHIFT = u64(1 << 8), u64(12)
+AUX_LAST_LEVEL, AUX_SCOPE_SHIFT = LAST_LEVEL << AUX_LEVELS_SHIFT, u64(12)
 _GROUP = u64(1 << 14 | 0 << 11 | 8 << 7)                        # op0 = 1, op1 = 0, CRn = 8: TLBI of EL1
 _GROUP_MASK, _SEVEN = u64(~0x7F & 0xFFFF), u64(7)
 _CRM_OS, _CRM_RANGE_IS, _CRM_IS, _CRM_RANGE_OS, _CRM_RANGE, _CRM = (u64(n) for n in (1, 2, 3, 5, 6, 7))
@@ -36,7 +39,8 @@ _ASID_SHIFT, _TWELVE, _BIT_55 = u64(tlbi.ASID_SHIFT), u64(12), u64(55)
 _VA_MASK, _BASE_MASK = u64(tlbi.VA_OPERAND_MASK), u64((1 << tlbi.RANGE_BASE_BITS) - 1)
 _BASE_TOP = u64(tlbi.RANGE_BASE_BITS - 1)
 _TG_SHIFT, _SCALE_SHIFT, _NUM_SHIFT = u64(tlbi.RANGE_TG_SHIFT), u64(tlbi.RANGE_SCALE_SHIFT), u64(tlbi.RANGE_NUM_SHIFT)
-_NUM_MASK = u64(0x1F)
+_NUM_MASK, _TTL_MASK = u64(0x1F), u64(tlbi.TTL_MASK)
+_TTL_SHIFT, _RANGE_TTL_SHIFT = u64(tlbi.TTL_SHIFT), u64(tlbi.RANGE_TTL_SHIFT)
 _OFF = u64(dtypes.STATUS_OFF)
 _QUEUE_ENTRIES, _QUEUE_MASK = u64(dtypes.TLBI_QUEUE_ENTRIES), u64(dtypes.TLBI_QUEUE_ENTRIES - 1)
 
@@ -62,21 +66,24 @@ def issue(m, i, key, operand):  # type: ignore[no-untyped-def]
         kind = KIND_ASID
     else:
         kind = KIND_VA_ALL_ASID if op2 & TWO != ZERO else KIND_VA
-    last_level = op2 >> TWO & ONE
+    levels = op2 >> TWO & LAST_LEVEL
     asid = operand >> _ASID_SHIFT & asid_mask(pe["tcr"]) if kind == KIND_VA or kind == KIND_ASID else ZERO
     va, size_bytes = ZERO, ZERO
     if kind == KIND_VA or kind == KIND_VA_ALL_ASID:
         va, size_bytes = _range_operand(operand) if is_range else _va_operand(pe["tcr"], operand)
-    aux = kind | (AUX_LAST_LEVEL if last_level != ZERO else ZERO)
-    emit(m, i, EVENT_TLBI, aux | scope << AUX_SCOPE_SHIFT, va, size_bytes, asid)
+        if machine["strict_ttl"] != ZERO:
+            hint = _range_hint(operand) if is_range else _hint(pe["tcr"], va, operand)
+            levels |= hint << HINT_SHIFT if hint != NOWHERE else ZERO
+            size_bytes = size_bytes if hint != NOWHERE else ZERO
+    emit(m, i, EVENT_TLBI, kind | levels << AUX_LEVELS_SHIFT | scope << AUX_SCOPE_SHIFT, va, size_bytes, asid)
     pe["n_tlbi_issued"] += ONE
     covers = size_bytes != ZERO or kind == KIND_ALL or kind == KIND_ASID
     if covers and machine["adversarial"] != ZERO:
-        defer_own_tlbi(m, i, kind, va, size_bytes, asid, last_level)
+        defer_own_tlbi(m, i, kind, va, size_bytes, asid, levels)
     elif covers:
-        invalidate(m, i, kind, va, size_bytes, asid, last_level)
+        invalidate(m, i, kind, va, size_bytes, asid, levels)
     if scope != _LOCAL:
-        _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level)
+        _broadcast(m, i, covers, kind, va, size_bytes, asid, levels)
         pe["tlbi_outstanding"] |= OUTSTANDING_OUTER if scope == _OUTER else OUTSTANDING_INNER
     pe["cycles"] += machine["cost_tlbi_issue"]
     return True
@@ -119,7 +126,24 @@ def _range_operand(operand):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level):  # type: ignore[no-untyped-def]
+def _hint(tcr, va, operand):  # type: ignore[no-untyped-def]
+    """One more than the level that the TTL of a by-VA operand names; 0: it names none; NOWHERE: it is of another granule than the VA's."""
+    ttl = operand >> _TTL_SHIFT & _TTL_MASK
+    granule, level = ttl >> TWO, ttl & THREE
+    if granule == ZERO or level == ZERO or (granule == TWO and level == ONE):      # reserved without FEAT_LPA2: as if it named none
+        return ZERO
+    return level + ONE if TEN + TWO * granule == granule_shift(tcr, va >> _BIT_55 & ONE) else NOWHERE
+
+
+@njit
+def _range_hint(operand):  # type: ignore[no-untyped-def]
+    """The same of a range operand, whose granule is that of the range."""
+    level = operand >> _RANGE_TTL_SHIFT & THREE
+    return ZERO if level == ZERO or (level == ONE and operand >> _TG_SHIFT & THREE == TWO) else level + ONE
+
+
+@njit
+def _broadcast(m, i, covers, kind, va, size_bytes, asid, levels):  # type: ignore[no-untyped-def]
     """Send an invalidation to every other PE that is not off, and note when the last has answered."""
     machine, pes = machine_of(m), pes_of(m)
     pe = pes[i]
@@ -139,23 +163,23 @@ def _broadcast(m, i, covers, kind, va, size_bytes, asid, last_level):  # type: i
         travel = dvm_travel(m, i, j)
         due = begins + travel + machine["dvm_snoop"]
         answered = max(answered, due + travel)
-        _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, u64(i), pe["tlbi_completions"])
+        _enqueue(m, j, due, kind, va, size_bytes, asid, levels, u64(i), pe["tlbi_completions"])
     note_answer(m, i, answered)
     pe["tlbi_complete_cycles"] = max(complete, answered)
 
 
 @njit
-def _enqueue(m, j, due, kind, va, size_bytes, asid, last_level, issuer, completions):  # type: ignore[no-untyped-def]
+def _enqueue(m, j, due, kind, va, size_bytes, asid, levels, issuer, completions):  # type: ignore[no-untyped-def]
     """Put one TLBI on its way to PE j. completions: those of the issuer so far, kept in `spare`."""
     pe, queue = pe_of(m, j), tlbi_queue_of(m, j)
     if pe["tlbi_count"] >= _QUEUE_ENTRIES:
-        kind, va, size_bytes, asid, last_level = KIND_ALL, ZERO, ZERO, ZERO, ZERO
+        kind, va, size_bytes, asid, levels = KIND_ALL, ZERO, ZERO, ZERO, ZERO
         due = min(due, pe["tlbi_due_cycles"])
         pe["tlbi_count"] = ZERO
     entry = queue[np.int64((pe["tlbi_head"] + pe["tlbi_count"]) & _QUEUE_MASK)]
     pe["tlbi_count"] += ONE
     entry["due_cycles"], entry["kind"], entry["va"], entry["size_bytes"] = due, kind, va, size_bytes
-    entry["asid"], entry["last_level"], entry["issuer"], entry["spare"] = asid, last_level, issuer, completions
+    entry["asid"], entry["levels"], entry["issuer"], entry["spare"] = asid, levels, issuer, completions
     pe["tlbi_due_cycles"] = min(due, pe["tlbi_due_cycles"])
     if pe["asleep"] != ZERO:
         reschedule(m, j)
@@ -175,11 +199,10 @@ def apply_due(m, j, now):  # type: ignore[no-untyped-def]
         if entry["due_cycles"] <= now:
             if erratum != ZERO:
                 keep_residue(m, j, entry, now)
-            gone = invalidate(m, j, entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["last_level"])
+            gone = invalidate(m, j, entry["kind"], entry["va"], entry["size_bytes"], entry["asid"], entry["levels"])
             dropped += gone
             pe["n_tlbi_received"] += ONE
-            aux = entry["kind"] | (AUX_LAST_LEVEL if entry["last_level"] != ZERO else ZERO)
-            emit(m, j, EVENT_TLBI_DONE, aux, entry["va"], entry["issuer"], gone)
+            emit(m, j, EVENT_TLBI_DONE, entry["kind"] | entry["levels"] << AUX_LEVELS_SHIFT, entry["va"], entry["issuer"], gone)
             continue
         if kept != u64(position):
             _move(queue[np.int64((head + kept) & _QUEUE_MASK)], entry)
@@ -192,4 +215,4 @@ def apply_due(m, j, now):  # type: ignore[no-untyped-def]
 @njit
 def _move(to, source):  # type: ignore[no-untyped-def]
     to["due_cycles"], to["kind"], to["va"], to["size_bytes"] = source["due_cycles"], source["kind"], source["va"], source["size_bytes"]
-    to["asid"], to["last_level"], to["issuer"], to["spare"] = source["asid"], source["last_level"], source["issuer"], source["spare"]
+    to["asid"], to["levels"], to["issuer"], to["spare"] = source["asid"], source["levels"], source["issuer"], source["spare"]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from sim.arch import tlbi
+from sim.hot.own_tlbi import AUX_LEVELS_SHIFT
+from sim.hot.tlb import HINT_SHIFT
 from sim.hot.tlbi import AUX_LAST_LEVEL, AUX_SCOPE_SHIFT
 from sim.observers.entries import Events, wrapped
 from sim.state.events import EVENT_TLBI, EVENT_TLBI_DONE
@@ -117,7 +119,9 @@ def _operation(aux: int, size_bytes: int) -> str:
     kind, scope, last_level = aux & _KIND_MASK, aux >> int(AUX_SCOPE_SHIFT), bool(aux & int(AUX_LAST_LEVEL))
     is_range = kind in (tlbi.KIND_VA, tlbi.KIND_VAA) and size_bytes not in _GRANULES_BYTES
     wanted = (kind, scope, last_level, is_range)
-    return next(one.name for one in tlbi.TLB_INVALIDATES.values() if (one.kind, one.scope, one.last_level, one.is_range) == wanted)
+    name = next(one.name for one in tlbi.TLB_INVALIDATES.values() if (one.kind, one.scope, one.last_level, one.is_range) == wanted)
+    hint = aux >> int(AUX_LEVELS_SHIFT + HINT_SHIFT) & 7
+    return f"{name} with a hint of level {hint - 1}" if hint else name
 
 
 def _untagged(va: int) -> int:

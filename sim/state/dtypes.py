@@ -53,8 +53,8 @@ ATTRIBUTE_TABLE_AP_SHIFT = 24           # two bits APTable, OR of all levels abo
 ATTRIBUTE_TABLE_PXN = 1 << 26
 ATTRIBUTE_TABLE_UXN = 1 << 27
 
-#: A TLBI on its way to one PE. spare: `tlbi_completions` of the issuer when it was issued.
-TLBI_IN_FLIGHT = np.dtype(_words("due_cycles", "kind", "va", "size_bytes", "asid", "last_level", "issuer", "spare"))
+#: A TLBI on its way to one PE. levels: see `sim.hot.tlb.invalidate`; spare: `tlbi_completions` of the issuer when it was issued.
+TLBI_IN_FLIGHT = np.dtype(_words("due_cycles", "kind", "va", "size_bytes", "asid", "levels", "issuer", "spare"))
 TLBI_QUEUE_ENTRIES = 64
 OWN_TLBI_ENTRIES = 64                   # of the issuer itself, not yet in effect (`sim.hot.own_tlbi`)
 STALE_CODE_ENTRIES = 8
@@ -245,7 +245,7 @@ MACHINE = np.dtype(
         # limits of the detectors
         "recursion_limit", "livelock_limit",
         "semihosting", "monitors", "mark_count", "feat_bbm", "facts_stale", "context",
-        "multi_hit", "nt_faults", "repeat_tlbi_erratum",        # MULTI_HIT_*; the other two are 0 or 1
+        "multi_hit", "nt_faults", "repeat_tlbi_erratum", "strict_ttl",      # MULTI_HIT_*; the others are 0 or 1
         # where the engine keeps the times of its soft TLBs, from its registers: bytes to the first, bytes between, how many
         "soft_window_first", "soft_window_stride", "soft_window_count",
         "soft_tables_first", "soft_entry_shift",               # mask and address of the entries of each, 16 bytes; log2 of an entry's bytes

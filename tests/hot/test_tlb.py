@@ -53,6 +53,12 @@ FORMS = {"vmalle1": (0, 0, False), "vae1": (1, 1, False), "aside1": (2, 3, False
          "vaale1": (7, 2, True)}         # op2, kind, last level only
 
 
+# TTL of a by-VA operand with the 4 KB granule -> levels whose leaves may be relied on to go
+ALL_LEVELS = (1, 2, 3)
+HINTED = {0b0000: ALL_LEVELS, 0b0001: ALL_LEVELS, 0b0011: ALL_LEVELS, 0b0100: ALL_LEVELS, 0b0101: (1,), 0b0110: (2,), 0b0111: (3,), 0b1000: ALL_LEVELS,
+          0b1001: ALL_LEVELS, 0b1010: (), 0b1011: (), 0b1100: ALL_LEVELS, 0b1101: (), 0b1110: (), 0b1111: ()}
+
+
 @dataclass
 class Model:
     """What one PE may hold: whole translations that its walks found, and tables that they passed, less what was invalidated."""
@@ -61,7 +67,8 @@ class Model:
     tables: set[tuple[int, int, int]] = field(default_factory=set)      # (ASID, region, table PA)
     handed: dict[tuple[int, int], int] = field(default_factory=dict)    # (VA of the page, access) -> ASID: the engine's soft TLB
 
-    def invalidate(self, kind: int, va: int, size: int, asid: int, last_level: bool) -> None:
+    def invalidate(self, kind: int, va: int, size: int, asid: int, last_level: bool, levels: tuple[int, ...] = ALL_LEVELS) -> None:
+        """levels: those whose leaves go by VA; the tables here are all of level 3."""
         def covered(start: int, length: int, entry_asid: int | None) -> bool:
             if kind == 0:
                 return True
@@ -69,8 +76,9 @@ class Model:
                 return entry_asid == asid
             return start < va + size and va < start + length and (kind == 2 or entry_asid in (None, asid))
 
-        self.held = [each for each in self.held if not covered(each.va, each.size, each.asid)]
-        if not last_level:
+        by_va = kind in (1, 2)
+        self.held = [each for each in self.held if (by_va and (2 if each.size >= MIB2 else 3) not in levels) or not covered(each.va, each.size, each.asid)]
+        if not last_level and (not by_va or 3 in levels):
             self.tables = {each for each in self.tables if not covered(each[1] * MIB2, MIB2, each[0])}
 
 
@@ -80,7 +88,7 @@ class Pair:
     def __init__(self, world: World) -> None:
         self.world, self.models = world, [Model(), Model()]
         self.asids = [0, 0]
-        self.in_flight: list[tuple[int, int, tuple[int, int, int, int, bool]]] = []         # (PE, due, operation)
+        self.in_flight: list[tuple[int, int, tuple[int, int, int, int, bool, tuple[int, ...]]]] = []         # (PE, due, operation)
         self.now = 0
         for pe in world.state.pes:
             pe["tcr"] = tcr_of(t0sz=34)
@@ -132,11 +140,11 @@ class Pair:
         walked = self.world.walked(i)
         return replace(walked, va=va, pa=walked.output(va), size=0) if status == OK else status
 
-    def maintain(self, i: int, form: str, scope: int, va: int, asid: int) -> None:
+    def maintain(self, i: int, form: str, scope: int, va: int, asid: int, ttl: int = 0) -> None:
         op2, kind, last_level = FORMS[form]
         crm = (7, 3, 1)[scope]
-        operation = (kind, va & ~0xFFF, 4096, asid, last_level)
-        assert issue(self.world.handle, i, u64(1 << 14 | 8 << 7 | crm << 3 | op2), u64(asid << 48 | va >> 12))
+        operation = (kind, va & ~0xFFF, 4096, asid, last_level, HINTED[ttl] if self.world.machine["strict_ttl"] else ALL_LEVELS)
+        assert issue(self.world.handle, i, u64(1 << 14 | 8 << 7 | crm << 3 | op2), u64(asid << 48 | ttl << 44 | va >> 12))
         self.models[i].invalidate(*operation)
         if scope:
             self.in_flight.append((1 - i, self.now + 100, operation))
@@ -181,14 +189,15 @@ operations = st.lists(min_size=20, max_size=80, elements=st.one_of(
     st.tuples(st.just("page"), regions, st.integers(0, 1), pages, st.integers(-1, len(LEAF_FLAGS) - 1), st.integers(0, 3)),
     st.tuples(st.just("region"), regions, st.sampled_from(("invalid", "a", "b", "block", "run")), st.integers(0, len(LEAF_FLAGS) - 1)),
     st.tuples(st.just("replace"), pes, regions, pages, pages, st.integers(0, len(LEAF_FLAGS) - 1)),
-    st.tuples(st.just("tlbi"), pes, st.sampled_from(sorted(FORMS)), st.integers(0, 2), regions, pages, st.integers(0, 2)),
+    st.tuples(st.just("tlbi"), pes, st.sampled_from(sorted(FORMS)), st.integers(0, 2), regions, pages, st.integers(0, 2),
+              st.sampled_from((0, 0b0110, 0b0111, *HINTED))),
     st.tuples(st.just("asid"), pes, st.integers(0, 2)),
     st.tuples(st.just("advance"), st.sampled_from((1, 60, 200))),
 ))
 geometries = st.fixed_dictionaries({
     "l1": st.sampled_from((1, 2, 4)), "l2": st.sampled_from(((1, 2), (2, 2), (3, 1), (8, 4))), "walk_cache": st.sampled_from(((0, 0), (1, 1), (2, 2))),
     "l1d_max_entry_bytes": st.sampled_from((4096, 1 << 16, 1 << 20, 1 << 48)), "l2_max_entry_bytes": st.sampled_from((4096, 1 << 20, 1 << 48)),
-    "multi_hit": st.integers(0, 2),
+    "multi_hit": st.integers(0, 2), "strict_ttl": st.integers(0, 1),
     "random_replacement": st.integers(0, 1), "soft_subset_of_l1": st.integers(0, 1),
 })
 
@@ -219,8 +228,8 @@ def apply_operation(pair: Pair, name: str, *rest: int | str) -> None:
         pair.access(i, region * MIB2 + other * 4096, int(READ), 0)
         pair.access(i, region * MIB2 + page * 4096, int(READ), 0)
     elif name == "tlbi":
-        i, form, scope, region, page, asid = rest
-        pair.maintain(int(i), str(form), int(scope), int(region) * MIB2 + int(page) * 4096, int(asid))
+        i, form, scope, region, page, asid, ttl = rest
+        pair.maintain(int(i), str(form), int(scope), int(region) * MIB2 + int(page) * 4096, int(asid), int(ttl))
     elif name == "asid":
         pair.switch(int(rest[0]), int(rest[1]))
     else:
