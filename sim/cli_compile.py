@@ -14,10 +14,11 @@ from sim.compiled_cache import cache_root, forget_old, is_cold, source_digest
 from sim.errors import UserError
 
 STAMP = "complete"                      # in the cache directory once every part is there: an interrupted compilation leaves none
-#: Callbacks that share little with the others: a second process compiles them, and then the run loop, by when most of what that shares with
-#: the first process's callbacks is there. Each process takes about half of the time so.
-HELPED = ("sys", "mrs", "msr", "low_device_read", "low_device_write", "high_device_read", "high_device_write")
+#: What a second process compiles, in this order, followed by the run loop: first what the other one needs late, last what needs most of what
+#: the other one has compiled by then. Each process takes about half of the time so.
+HELPED = ("mrs", "msr", "sys")
 _REFRESH_SECONDS = 0.5
+_LOOKS, _LOOK_SECONDS = 5, 0.02
 
 
 def _cache_directory() -> Path:
@@ -54,19 +55,23 @@ def _parts() -> Iterator[str]:
     """Compile one part after another; yields what has come to be known: how many there are, then each that is done."""
     from sim.engine.callbacks import NAMES, callback
 
-    yield str(len(NAMES) + 2)
+    yield str(len(NAMES) + 3)
     with _helper() as helper:
+        callback("block")
+        yield "block"
+        _compile_step()
+        yield "single instructions"
         for name in NAMES:
-            if name not in HELPED:
+            if name != "block" and name not in HELPED:
                 callback(name)
                 yield name
         if helper is not None:
             helper.wait()
-    _compile_loop()
-    yield "run loop"
     for name in HELPED:                 # from the cache; whatever the helper left undone is done here
         callback(name)
         yield name
+    _compile_loop()
+    yield "run loop"
     _try_out()
     yield "trial"
 
@@ -74,7 +79,7 @@ def _parts() -> Iterator[str]:
 @contextlib.contextmanager
 def _helper() -> Iterator["subprocess.Popen[bytes] | None"]:
     """A second process that compiles HELPED at the same time, where the host has a processor to spare. It ends with us."""
-    if len(os.sched_getaffinity(0)) - os.getloadavg()[0] < 1:
+    if len(os.sched_getaffinity(0)) <= _running():
         yield None
         return
     process = subprocess.Popen([sys.executable, "-m", "sim.cli_compile"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -86,13 +91,37 @@ def _helper() -> Iterator["subprocess.Popen[bytes] | None"]:
         process.wait()
 
 
+def _running() -> int:
+    """How many tasks of the host run now, this one among them: the least of a few looks. An average would still count the installation before."""
+    looks = []
+    for _ in range(_LOOKS):
+        looks.append(int(Path("/proc/loadavg").read_text().split()[3].split("/")[0]))
+        time.sleep(_LOOK_SECONDS)
+    return min(looks)
+
+
 def compile_helped() -> None:
     """What the second process does."""
-    from sim.engine.callbacks import callback
+    from numba import types
 
+    from sim.engine.callbacks import callback
+    from sim.hot.decode import instruction_flags
+    from sim.hot.pipeline import schedule_at
+
+    schedule_at.compile((types.uint64,) * 3)                # a block's schedule and facts: the last that callback "block" comes to
+    instruction_flags.compile((types.uint64,))
     for name in HELPED:
         callback(name)
     _compile_loop()
+
+
+def _compile_step() -> None:
+    """The largest part of the run loop."""
+    from numba import types
+
+    from sim.hot.step import run_one
+
+    run_one.compile((types.uint64, types.int64))
 
 
 def _compile_loop() -> None:
@@ -124,7 +153,7 @@ class Progress:
         self._thread = threading.Thread(target=self._refresh, daemon=True)
 
     def __enter__(self) -> Self:
-        self._say("compiling the hot path (once; about a minute) ...")
+        self._say("compiling the hot path (once; a minute or two) ...")
         if self._live:
             self._thread.start()
         return self
@@ -152,7 +181,7 @@ class Progress:
     def _show(self) -> None:
         if self._live:
             parts = f"{max(self._done, 0)} of {self._total} parts, " if self._total else ""
-            self._say(f"compiling the hot path (once; about a minute) ... {parts}{self._clock() - self._begun:.0f} s")
+            self._say(f"compiling the hot path (once; a minute or two) ... {parts}{self._clock() - self._begun:.0f} s")
 
     def _say(self, text: str) -> None:
         self._stream.write(f"\r\x1b[K{text}" if self._live else f"{text}\n")

@@ -372,7 +372,7 @@ def test_ctrl_c_while_compiling_gives_one_line(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == b""
-    assert begun.decode().startswith("compiling the hot path (once; about a minute)")
+    assert begun.decode().startswith("compiling the hot path (once; a minute or two)")
     assert err == b"quiesce: interrupted\n"
 
 

@@ -214,7 +214,7 @@ def _before(m, i, pc):  # type: ignore[no-untyped-def]
     return READY
 
 
-@njit
+@njit(cache=True)
 def run_one(m, i):  # type: ignore[no-untyped-def]
     """Run one instruction on the active instance, with those behind it that nobody can tell from it. Returns (READY, engine error) if it was run, else (TAKEN, WAITS or STOPS_HERE, 0)."""
     pe = pe_of(m, i)
