@@ -36,7 +36,7 @@ def importing() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cold", action="store_true", help="also compile everything anew, in a cache of its own (about a minute)")
+    parser.add_argument("--cold", action="store_true", help="also compile everything anew, in a cache of its own (a minute or two)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     to_first_character(dict(os.environ))                    # whatever has to be compiled is there afterwards
