@@ -100,7 +100,7 @@ _KERNELS = (
     Kernel("two_promotions", "PEs 0 and 1 promote a run each, both under a rendezvous, at the same time", 4, options=MappingProxyType(
         {"MASKED": 0, "SEED_DELAY": 400, "KSTACKS_FROM_KMEM": 0}), constants=MappingProxyType({"ROUNDS": 10, "WARMUP": 0}), least_pes=2),
     Kernel("page_change", "a page gets another frame, any part of break-before-make left out; the others read it", 3,
-           options=MappingProxyType({"MAPPED": 1, "BREAK": 1, "DSB_BEFORE": 1, "TLBI_KIND": 1, "DSB_AFTER": 1, "ISB_AFTER": 1, "REPEAT_TLBI": 0,
+           options=MappingProxyType({"MAPPED": 1, "BREAK": 1, "DSB_BEFORE": 1, "TLBI_KIND": 1, "DSB_AFTER": 1, "ISB_AFTER": 1, "REPEAT_TLBI": 0, "TTL": 0,
                                      "DELAY_TURNS": 0, "MAKE_TURNS": 0})),
     Kernel("table_reuse", "a table's page is used again after a promotion whose TLBIs may spare the walk caches", 2,
            options=MappingProxyType({"LAST_LEVEL_ONLY": 0}), least_pes=2),

@@ -57,7 +57,7 @@ OF_KERNEL: Mapping[str, Mapping[str, Limits]] = {
     "own_block_16k": {"RAM_MEGABYTES": Limits(2, 1024, 2)},
     "stop_cpus": {"VICTIM": Limits(0, 2)},
     "page_change": {"MAPPED": _FLAG, "BREAK": _FLAG, "DSB_BEFORE": _FLAG, "TLBI_KIND": Limits(0, 2), "DSB_AFTER": _FLAG, "ISB_AFTER": _FLAG,
-                    "REPEAT_TLBI": _FLAG, "DELAY_TURNS": _TURNS, "MAKE_TURNS": _TURNS},
+                    "REPEAT_TLBI": _FLAG, "TTL": Limits(0, 15), "DELAY_TURNS": _TURNS, "MAKE_TURNS": _TURNS},
     "parking": {**_DELAY, "HOW": Limits(0, 2), "RANGE": Limits(0, 6), "TOUCH": Limits(0, 2), "VICTIM": Limits(0, 3), "RETRY": _FLAG,
                 "TICKS_PER_SECOND": Limits(0, 10_000_000)},
     "bench_ipi": {"SCENARIOS": Limits(1, 31), "TARGET": Limits(1, 255)},

@@ -7,6 +7,7 @@
 //   TLBI_KIND         0 none | 1 TLBI VAAE1IS | 2 TLBI VAAE1, of PE 0 alone
 //   DSB_AFTER         1 a barrier behind the TLBI      ISB_AFTER    1 an ISB before PE 0 goes on
 //   REPEAT_TLBI       1 TLBI and DSB once more
+//   TTL               hint in the TLBI's operand: 0 none | 7 level 3 of the 4 KB granule, which is right | 6 level 2 | up to 15
 //   DELAY_TURNS, MAKE_TURNS    turns of a loop between the first store and the TLBI, and before the make; 0 no loop
         .include "kernel.inc"
         .include "report.inc"
@@ -17,6 +18,7 @@
         .equ    FRAME_1_PA, FREE_PAGE_PA+PAGE_BYTES
         .equ    OLD_NUMBER, 1
         .equ    NEW_NUMBER, 2
+        .equ    TTL_SHIFT, 44                           // in the operand of a TLBI by VA
         .equ    MOVZ_X0, 0xd2800000                     // movz x0, #0; the immediate begins at MOVZ_SHIFT
         .equ    MOVZ_SHIFT, 5
         .equ    RET_X30, 0xd65f03c0
@@ -169,6 +171,10 @@ change_page:
         load_constant x7, FREE_PAGE_VA
         load_constant x8, FRAME_1_PA+CHANGED_ATTRIBUTES
         ubfx    x4, x7, #PAGE_SHIFT, #44
+.if TTL
+        load_constant x0, TTL<<TTL_SHIFT
+        orr     x4, x4, x0
+.endif
 .if MAPPED
         blr     x7                              // this PE holds the old frame too
         ldr     x0, [x7, #FRAME_NUMBER]
