@@ -24,7 +24,7 @@ def on(columns: int | None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """Standard output of so many columns, or none."""
     out = Terminal() if columns is not None else io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((columns or 80, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback=(80, 24): os.terminal_size((columns or fallback[0], 24)))
     return out
 
 
