@@ -21,12 +21,14 @@ _NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
 
 def main() -> None:
     """Entry point of the command."""
-    sys.unraisablehook = _interrupt_again
+    sys.unraisablehook = _unraisable
     code = run_command(sys.argv[1:])
-    if code == EXIT_INTERRUPTED:                            # what is half built, a compiler's objects for one, would complain on its way out
+    if code == EXIT_INTERRUPTED:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
-            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if _is_compiling():
+                os._exit(code)                              # a compiler's half-built objects can neither be used nor taken down
+            nowhere = os.open(os.devnull, os.O_WRONLY)      # what else is half-built would complain on its way out
             os.dup2(nowhere, sys.stderr.fileno())
             os.close(nowhere)
     sys.exit(code)
@@ -73,6 +75,8 @@ def _parse(arguments: Sequence[str]) -> Callable[[], int]:
     if callable(action):
         return action                                       # type: ignore[no-any-return]     # commands return what is to be done
     code = int(action or 0)                                 # --help and --version have already answered
+    if code == EXIT_INTERRUPTED:                            # Typer's word for Ctrl-C, in some versions
+        raise KeyboardInterrupt
     return lambda: code
 
 
@@ -97,14 +101,22 @@ def _interrupted() -> int:
     return EXIT_INTERRUPTED
 
 
-def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Ctrl-C that came while a library called back into Python, a compiler for one, which cannot raise from there: once more, a moment later."""
-    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C that came while a library called back into Python, a compiler for one, which cannot raise from there: once more, a moment later.
+
+    What a compiler's half-built objects say while they are dropped is nobody's business.
+    """
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        later = threading.Timer(MOMENT_SECONDS, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        later.daemon = True
+        later.start()
+    elif not _is_compiling():
         sys.__unraisablehook__(unraisable)
-        return
-    later = threading.Timer(MOMENT_SECONDS, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    later.daemon = True
-    later.start()
+
+
+def _is_compiling() -> bool:
+    compilation = sys.modules.get("sim.cli_compile")
+    return compilation is not None and bool(compilation.is_under_way())
 
 
 def _forget_output() -> None:

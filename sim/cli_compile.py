@@ -19,6 +19,7 @@ STAMP = "complete"                      # in the cache directory once every part
 HELPED = ("mrs", "msr", "sys")
 _REFRESH_SECONDS = 0.5
 _LOOKS, _LOOK_SECONDS = 5, 0.02
+_under_way = threading.Event()
 
 
 def _cache_directory() -> Path:
@@ -42,13 +43,20 @@ def prepare() -> None:
     except OSError as error:
         raise UserError(f"compiled code cannot be kept in {directory}: {error.strerror}; set QUIESCE_CACHE to a directory that can") from None
     with Progress(sys.stderr) as progress:
+        _under_way.set()
         for part in _parts():
             progress.next(part)
+        _under_way.clear()
     if directory.parent == cache_root() and directory.name != source_digest():
         shutil.rmtree(directory, ignore_errors=True)        # somebody changed the sources meanwhile: what was compiled is a mixture
         raise UserError("the sources changed while they were being compiled; run again")
     (directory / STAMP).touch()
     forget_old()
+
+
+def is_under_way() -> bool:
+    """Whether `prepare` has begun to compile and has not ended, by an exception perhaps."""
+    return _under_way.is_set()
 
 
 def _parts() -> Iterator[str]:

@@ -388,6 +388,15 @@ def test_ctrl_c_that_a_library_swallows_is_said_again_and_gives_one_line() -> No
     assert time.monotonic() - begun < 25
 
 
+def test_ctrl_c_while_the_options_are_read_gives_one_line() -> None:
+    """What a command needs is imported then, which takes longer than all else before a short run."""
+    code = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import sim.cli, sim.cli_commands, sim.cli_run\n"
+            "sim.cli_run.Options = lambda **given: signal.raise_signal(signal.SIGINT)\n"
+            "import sys; sys.argv = ['quiesce', 'run', 'hello']; sim.cli.main()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, b"", b"quiesce: interrupted")
+
+
 def test_ctrl_c_while_assembling_gives_one_line(write: Callable[[str, str | bytes], str]) -> None:
     process = start("run", write("long.s", ".rept 400000\n add x0, x1, x2\n.endr\n"))
     time.sleep(2.5)
