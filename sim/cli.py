@@ -10,11 +10,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 from sim.errors import UserError
 
 EXIT_USER_ERROR, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 2, 130, 141
 MOMENT_SECONDS = 0.02
+_heard = threading.Event()                                  # Ctrl-C
 _NO_INTEGER = re.compile(r"Input should be a valid integer.*|'[^']*' is not a valid int(?:eger)?\.?")   # as Typer's versions put it
 _NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
 
@@ -22,6 +24,8 @@ _NAMES_A_LINE = re.compile(r"\S+:\d+: |\.\.\. and ")
 def main() -> None:
     """Entry point of the command."""
     sys.unraisablehook = _unraisable
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:       # else whoever started us has it ignored
+        signal.signal(signal.SIGINT, _interrupt)
     code = run_command(sys.argv[1:])
     if code == EXIT_INTERRUPTED:
         with contextlib.suppress(OSError):
@@ -101,16 +105,21 @@ def _interrupted() -> int:
     return EXIT_INTERRUPTED
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _heard.set()
+    signal.default_int_handler(number, frame)
+
+
 def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     """Ctrl-C that came while a library called back into Python, a compiler for one, which cannot raise from there: once more, a moment later.
 
-    What a compiler's half-built objects say while they are dropped is nobody's business.
+    What half-built objects say while they are dropped because of it is nobody's business.
     """
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         later = threading.Timer(MOMENT_SECONDS, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
         later.daemon = True
         later.start()
-    elif not _is_compiling():
+    elif not _heard.is_set():
         sys.__unraisablehook__(unraisable)
 
 

@@ -388,6 +388,13 @@ def test_ctrl_c_that_a_library_swallows_is_said_again_and_gives_one_line() -> No
     assert time.monotonic() - begun < 25
 
 
+def test_without_ctrl_c_an_error_that_cannot_be_raised_is_still_reported() -> None:
+    code = ("import ctypes, sim.cli\n"
+            "sim.cli._parse = lambda arguments: lambda: ctypes.CFUNCTYPE(None)(lambda: 1 / 0)() or 0\nsim.cli.main()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, b"") and b"ZeroDivisionError" in done.stderr
+
+
 def test_ctrl_c_while_the_options_are_read_gives_one_line() -> None:
     """What a command needs is imported then, which takes longer than all else before a short run."""
     code = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import sim.cli, sim.cli_commands, sim.cli_run\n"

@@ -31,6 +31,18 @@ EL0_ALIAS = 0x4000_0000                 # RAM is at VA = PA for EL1 and at VA = 
 PAGES_VA = 0xC000_0000                  # 512 pages of 4 KiB, page n of PA PAGES_PA + n * 4 KiB
 LEVEL1_PA, LEVEL2_PA, LEVEL3_PA = TABLES_PA, TABLES_PA + 0x1000, TABLES_PA + 0x2000
 
+#: Begins a kernel: translation is on, PE 0 goes on behind it and the others at `reader`, all with x1 = 1, x6 = DATA_PA, x7 = PAGES_VA.
+ROLES = """
+main:
+    bl mmu_on
+    mrs x0, mpidr_el1
+    and x0, x0, #0xff
+    ldr x6, =DATA_PA
+    ldr x7, =PAGES_VA
+    mov x1, #1
+    cbnz x0, reader
+"""
+
 _START = """
 _start:
     mrs x0, mpidr_el1

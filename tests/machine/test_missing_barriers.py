@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .support import DATA_PA, LEVEL3_PA, PAGE_EL1, PAGES_PA, Ran, machine_for, write_words
+from .support import DATA_PA, LEVEL3_PA, PAGE_EL1, PAGES_PA, ROLES, Ran, machine_for, write_words
 
 OTHER_PA = PAGES_PA + 0x20_0000         # what a changed translation gives: page n holds 200 + n, page n of PAGES_PA 100 + n
 OLD, NEW = 100, 200
@@ -34,15 +34,7 @@ def runs(body: str, pes: int, *, seeds: int = 0, adversarial: bool = True, inter
         yield Ran(machine, result)
 
 
-_CHANGE = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+_CHANGE = ROLES + """
     ldr x8, =LEVEL3_PA
     ldr x9, =OTHER_PA + PAGE_EL1
     lsr x4, x7, #12
@@ -242,15 +234,7 @@ def test_without_a_dsb_the_pe_that_maps_may_itself_still_fault() -> None:
     assert 2 in faults
 
 
-_PROMOTE = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+_PROMOTE = ROLES + """
     ldr x8, =LEVEL2_PA
     ldr x9, =PAGES_PA + BLOCK
     lsr x4, x7, #12
@@ -292,15 +276,7 @@ def test_a_promotion_that_invalidates_last_levels_only_leaves_a_pointer_to_the_t
     assert found == {seen}
 
 
-_BREAK = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+_BREAK = ROLES + """
     ldr x8, =LEVEL3_PA
     lsr x4, x7, #12
 1:  ldr x2, [x6]

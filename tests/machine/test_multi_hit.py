@@ -16,6 +16,7 @@ from .support import (
     PAGE_EL1,
     PAGES_PA,
     PAGES_VA,
+    ROLES,
     Ran,
     machine_for,
     write_words,
@@ -29,15 +30,7 @@ RET, MOVZ_X5 = 0xD65F_03C0, 0xD280_0005
 _CONSTANTS = {"BLOCK_PA": BLOCK_PA, "BLOCK": _BLOCK, "PAGE_EL1": PAGE_EL1, "LEVEL2_TABLE": LEVEL3_PA | 3}
 
 # PE 0 is A, who writes; PE 1 is B. A waits until B has cached page 0 and dropped the walk-cache entry of its table by another page's TLBI.
-_REPLACED = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+_REPLACED = ROLES + """
 1:  ldr x2, [x6]
     cbz x2, 1b
     ldr x8, =LEVEL2_PA
@@ -196,15 +189,7 @@ def test_the_identification_register_shows_the_level(level: int) -> None:
 
 
 # T-35: the sequence of level 1. x20 to x23: what B reads while the block has nT = 1 and after it has become a table.
-_NT = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+_NT = ROLES + """
 1:  ldr x2, [x6]
     cbz x2, 1b
     ldr x8, =LEVEL2_PA

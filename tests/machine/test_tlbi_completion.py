@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .support import ALL_INTERLEAVINGS, PAGE_EL1, PAGES_PA, PAGES_VA, Ran, machine_for, run, write_words
+from .support import ALL_INTERLEAVINGS, PAGE_EL1, PAGES_PA, PAGES_VA, ROLES, Ran, machine_for, run, write_words
 
 OTHER_PA = PAGES_PA + 0x20_0000
 OLD, NEW = 0x10, 0x20
@@ -44,15 +44,7 @@ def test_a_dsb_that_covers_one_of_two_leaves_the_other_outstanding() -> None:
 
 
 # A breaks page 0, waits for its TLBI, makes it anew and writes when; B reads the page all the time.
-_ERRATUM = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+_ERRATUM = ROLES + """
 1:  ldr x2, [x6]
     cbz x2, 1b
     ldr x8, =LEVEL3_PA
@@ -135,15 +127,7 @@ def test_the_erratum_is_about_broadcasts_by_va(tlbi: str) -> None:
 
 
 def test_the_residue_of_a_pe_is_gone_after_a_bounded_time() -> None:
-    body = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+    body = ROLES + """
 1:  ldr x2, [x6]
     cbz x2, 1b
     ldr x8, =LEVEL3_PA

@@ -12,6 +12,7 @@ from .support import (
     PAGE_EL1,
     PAGES_PA,
     PAGES_VA,
+    ROLES,
     Ran,
     machine_for,
     write_words,
@@ -35,15 +36,7 @@ def _run(body: str, *, level3: dict[int, int] | None = None, **options: object) 
     return Ran(machine, result)
 
 
-_SHOOTDOWN = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
-    mov x1, #1
-    cbnz x0, reader
+_SHOOTDOWN = ROLES + """
     ldr x8, =LEVEL3_PA
     ldr x9, =OTHER_PA + PAGE_EL1
 1:  ldr x2, [x6]

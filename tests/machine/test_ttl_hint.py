@@ -4,7 +4,7 @@ import pytest
 from sim.arch.tlbi import compose_range_operand, compose_va_operand
 from sim.observers.windows import invalidations
 
-from .support import ALL_INTERLEAVINGS, PAGE_EL1, PAGES_PA, PAGES_VA, Ran, machine_for, write_words
+from .support import ALL_INTERLEAVINGS, PAGE_EL1, PAGES_PA, PAGES_VA, ROLES, Ran, machine_for, write_words
 
 OTHER_PA = PAGES_PA + 0x20_0000         # what the changed translation gives
 OLD, NEW = 100, 200
@@ -14,22 +14,14 @@ PAGE = ("LEVEL3_PA", None, "OTHER_PA + PAGE_EL1")
 BLOCK = ("LEVEL2_PA", "PAGES_PA + BLOCK_EL1", "OTHER_PA + BLOCK_EL1")
 PROMOTED = ("LEVEL2_PA", None, "OTHER_PA + BLOCK_EL1")  # to other memory, so that what is used shows
 
-_CHANGE = """
-main:
-    bl mmu_on
-    mrs x0, mpidr_el1
-    and x0, x0, #0xff
-    ldr x6, =DATA_PA
-    ldr x7, =PAGES_VA
+_CHANGE = ROLES + """
     ldr x8, ={descriptor_pa}
-    mov x1, #1
-    cbnz x0, reader
 1:  ldr x2, [x6]
     cbz x2, 1b
     str xzr, [x8]
     dsb ishst
     ldr x4, ={operand}
-    tlbi {form}, x4
+    {tlbi}
     dsb ish
     ldr x9, ={after}
     str x9, [x8]
@@ -37,6 +29,7 @@ main:
     str x1, [x6, #64]
     b park
 reader:
+    ldr x8, ={descriptor_pa}
     {before}
     ldr x19, [x7]
     str x1, [x6]
@@ -49,11 +42,11 @@ reader:
 """
 
 
-def change(what: tuple[str, str | None, str], operand: int, *, form: str = "vae1is", strict: bool = True, **options: object) -> Ran:
+def change(what: tuple[str, str | None, str], operand: int, *, tlbi: str = "tlbi vae1is, x4", strict: bool = True, **options: object) -> Ran:
     """PE 1 has read page 0, PE 0 changes its translation by break-before-make; PE 1 reads pages 0 (x20) and 1 (x21) by what it then uses."""
     descriptor_pa, before, after = what
     begin = f"ldr x9, ={before}\n str x9, [x8]\n dsb ish\n tlbi vmalle1\n dsb nsh\n isb" if before else ""
-    body = _CHANGE.format(descriptor_pa=descriptor_pa, operand=operand, form=form, after=after, before=begin)
+    body = _CHANGE.format(descriptor_pa=descriptor_pa, operand=operand, tlbi=tlbi, after=after, before=begin)
     machine = machine_for(body, constants={"OTHER_PA": OTHER_PA, "PAGE_EL1": PAGE_EL1, "BLOCK_EL1": PAGE_EL1 & ~2}, pes=2, strict_ttl=strict,
                           **options)  # type: ignore[arg-type]
     for number in range(2):
@@ -88,13 +81,13 @@ def test_by_default_no_hint_keeps_anything(what: tuple[str, str | None, str], tt
 
 @pytest.mark.parametrize(("what", "ttl", "first"), [(PAGE, 0, NEW), (PAGE, 3, NEW), (PAGE, 2, OLD), (BLOCK, 2, NEW), (BLOCK, 3, OLD)])
 def test_a_range_has_a_hint_too(what: tuple[str, str | None, str], ttl: int, first: int) -> None:
-    assert change(what, compose_range_operand(PAGES_VA, 12, 0, 0, ttl=ttl), form="rvae1is").x(20, 1) == first
+    assert change(what, compose_range_operand(PAGES_VA, 12, 0, 0, ttl=ttl), tlbi="tlbi rvae1is, x4").x(20, 1) == first
 
 
-@pytest.mark.parametrize(("form", "seen"), [("vae1is", OLD), ("vale1is", OLD), ("vaae1is", OLD), ("vaale1is", OLD), ("vae1os", OLD), ("vmalle1is", NEW)])
-def test_every_form_by_va_has_a_hint_and_that_of_everything_none(form: str, seen: int) -> None:
-    operand = compose_va_operand(PAGES_VA, ttl=LEVEL_2)
-    assert change(PAGE, operand, form=f"{form}\n //" if form == "vmalle1is" else form).x(20, 1) == seen
+@pytest.mark.parametrize(("tlbi", "seen"), [("tlbi vae1is, x4", OLD), ("tlbi vale1is, x4", OLD), ("tlbi vaae1is, x4", OLD), ("tlbi vaale1is, x4", OLD),
+                                            ("tlbi vae1os, x4", OLD), ("tlbi vmalle1is", NEW)])
+def test_every_form_by_va_has_a_hint_and_that_of_everything_none(tlbi: str, seen: int) -> None:
+    assert change(PAGE, compose_va_operand(PAGES_VA, ttl=LEVEL_2), tlbi=tlbi).x(20, 1) == seen
 
 
 @pytest.mark.parametrize("strict", [False, True])
